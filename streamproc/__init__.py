@@ -1,0 +1,1 @@
+"""A Kafka streaming prediction processor: each tenant its own model."""

@@ -1,0 +1,1 @@
+"""Avro from bytes to columns, and predictions back to bytes."""

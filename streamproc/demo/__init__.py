@@ -1,0 +1,1 @@
+"""The demonstration: models and events for a first look."""

@@ -1,0 +1,1 @@
+"""How groups of records are predicted."""

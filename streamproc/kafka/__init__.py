@@ -1,0 +1,1 @@
+"""The Kafka adapters: the only place that imports confluent_kafka."""

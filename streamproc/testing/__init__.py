@@ -1,0 +1,1 @@
+"""An in-memory broker and fakes with which users test their own models and settings."""
