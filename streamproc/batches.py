@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
@@ -173,13 +173,16 @@ class OutgoingRecords:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of the records of one batch: each row is in exactly one of the three."""
+    """What became of each record of one batch: an output, a dead letter, or parked."""
 
+    records: RecordBatch
     outputs: OutgoingRecords
     predicted: NDArray[np.int64]
-    """(len(outputs),): the rows that the outputs were made from."""
-    dead_letters: OutgoingRecords
+    """(len(outputs),): the rows that the outputs were made from, ascending."""
+    event_times: NDArray[np.int64]
+    """(len(outputs),): ms since the epoch, from the record's own field or its Kafka timestamp; -1 where there is neither."""
     dead: tuple[DeadLetter, ...]
-    """Parallel to `dead_letters`."""
-    parked: dict[str, NDArray[np.int64]] = field(default_factory=dict)
-    """Tenant → the rows, in order, that wait for the tenant's model or result."""
+    parked: Mapping[str, RecordBatch]
+    """Tenant → the records, in order, that wait for the tenant's model, result or turn."""
+    tenants: Mapping[str, int]
+    """Tenant → how many of its records were predicted."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -123,6 +123,17 @@ class RecordSink(Protocol):
         """Give up what is undelivered and free the client."""
 
 
+class PartitionLag(NamedTuple):
+    """How far behind one partition is; None where it isn't known yet."""
+
+    records: int | None
+    """End offset minus committed."""
+    backlog: int | None
+    """End offset minus finished, whether committed or not."""
+    seconds: float
+    """Age of the oldest record not yet committed; 0 where there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class BatchReport:
     """What one pass of the loop did."""
@@ -138,17 +149,7 @@ class BatchReport:
     stage_seconds: Mapping[Stage, float]
     parked_records: int
     parked_tenants: int
-
-
-class PartitionLag(NamedTuple):
-    """How far behind one partition is; None where it isn't known yet."""
-
-    records: int | None
-    """End offset minus committed."""
-    backlog: int | None
-    """End offset minus finished, whether committed or not."""
-    seconds: float
-    """Age of the oldest record not yet committed; 0 where there is none."""
+    lags: Mapping[PartitionId, PartitionLag]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,6 @@ class CommitReport:
 
     succeeded: bool
     seconds: float
-    lags: Mapping[PartitionId, PartitionLag] = field(default_factory=dict)
 
 
 class ProcessorObserver(Protocol):

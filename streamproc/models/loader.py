@@ -1,0 +1,261 @@
+"""Loads tenants' models on threads of its own, and watches for changed assignments.
+
+Concurrency: `threads` loader threads and one refresh thread share the request queue under one condition. What they produce
+crosses to the loop as frozen values through `arrivals` and `changed_tenants`; they never touch what the loop owns.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from streamproc.errors import Reason, RecordError, Stage, TransientError
+from streamproc.models.base import Model, ModelInfo, ModelInfoRepository, ModelRepository
+
+_FIRST_RETRY_SECONDS = 0.2
+_LONGEST_RETRY_SECONDS = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A tenant's model is ready to predict."""
+
+    tenant: str
+    info: ModelInfo
+    model: Model
+
+
+@dataclass(frozen=True, slots=True)
+class NotLoaded:
+    """A tenant has no model that could predict, and why."""
+
+    tenant: str
+    error: RecordError
+
+
+Arrival = Loaded | NotLoaded
+
+
+@dataclass(slots=True)
+class _Request:
+    requested_at: float
+    outage_before: float
+    """The seconds of outage counted when it was requested: time that a dependency was away is not waiting for other models."""
+    due: float | None
+    """When to load; None while a thread is at it."""
+    retry_seconds: float = _FIRST_RETRY_SECONDS
+    again: bool = False
+    """The assignment changed while a thread was at it."""
+
+
+class ModelLoader:
+    """Answers each requested tenant with one arrival, sooner or later.
+
+    A dependency that does not answer delays arrivals and is retried with backoff for ever; a model's own fault is an arrival.
+    """
+
+    def __init__(
+        self,
+        infos: ModelInfoRepository,
+        models: ModelRepository,
+        *,
+        threads: int,
+        refresh_seconds: float,
+        max_wait_seconds: float | None,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._infos = infos
+        self._models = models
+        self._refresh_seconds = refresh_seconds
+        self._max_wait_seconds = max_wait_seconds
+        self._monotonic = monotonic
+        self._changed = threading.Condition()
+        self._requests: dict[str, _Request] = {}
+        self._heap: list[tuple[float, int, str]] = []
+        self._sequence = 0
+        self._arrivals: list[Arrival] = []
+        self._changed_tenants: list[str] = []
+        self._revision: int | None = None
+        self._outage_since: float | None = None
+        self._outage_seconds = 0.0
+        self._unavailable: dict[str, str] = {"refresh": "the model registry has not answered yet"}
+        self._closing = False
+        self._threads = [threading.Thread(target=self._refresh_for_ever, name="model-refresh", daemon=True)]
+        self._threads += [
+            threading.Thread(target=self._load_for_ever, name=f"model-loader-{number}", daemon=True)
+            for number in range(threads)
+        ]
+
+    def start(self) -> None:
+        """Start the threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Tell the threads to end after what they are doing; does not wait for a load that hangs."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+
+    @property
+    def unavailable(self) -> str | None:
+        """Our text for the dependency that does not answer; None while all do."""
+        return next(iter(self._unavailable.copy().values()), None)
+
+    def request(self, tenant: str, *, delay_seconds: float = 0.0) -> None:
+        """Ask for the tenant's model, at once or later. A request that is due earlier, or under way, covers this one."""
+        with self._changed:
+            self._enqueue(tenant, delay_seconds)
+
+    def request_anew(self, tenant: str) -> None:
+        """Ask for the tenant's model as it is assigned now: a request under way may have read the former assignment."""
+        with self._changed:
+            request = self._requests.get(tenant)
+            if request is not None and request.due is None:
+                request.again = True
+            else:
+                self._enqueue(tenant, 0.0)
+
+    def arrivals(self) -> list[Arrival]:
+        """What has arrived since the last call."""
+        with self._changed:
+            arrived, self._arrivals = self._arrivals, []
+        return arrived
+
+    def changed_tenants(self) -> list[str]:
+        """The tenants whose assignment has changed since the last call."""
+        with self._changed:
+            changed, self._changed_tenants = self._changed_tenants, []
+        return changed
+
+    def _enqueue(self, tenant: str, delay_seconds: float) -> None:
+        now = self._monotonic()
+        request = self._requests.get(tenant)
+        if request is None:
+            request = self._requests[tenant] = _Request(now, self._outage_until(now), due=None)
+        elif request.due is None or request.due <= now + delay_seconds:
+            return
+        self._schedule(tenant, request, now + delay_seconds)
+
+    def _schedule(self, tenant: str, request: _Request, due: float) -> None:
+        """Make the request due then; an entry of it that is in the heap already is stale from now on."""
+        request.due = due
+        self._sequence += 1
+        heapq.heappush(self._heap, (due, self._sequence, tenant))
+        self._changed.notify_all()
+
+    def _load_for_ever(self) -> None:
+        while (tenant := self._next_tenant()) is not None:
+            try:
+                arrival = self._load(tenant)
+            except TransientError as error:
+                self._retry(tenant, error)
+            else:
+                self._arrived(tenant, arrival)
+
+    def _next_tenant(self) -> str | None:
+        """The next tenant that is due; None when closing. Waits for the first revision: see `_refresh`."""
+        with self._changed:
+            while not self._closing:
+                now = self._monotonic()
+                if self._revision is None or not self._heap:
+                    self._changed.wait()
+                elif self._heap[0][0] > now:
+                    self._changed.wait(self._heap[0][0] - now)
+                else:
+                    due, _, tenant = heapq.heappop(self._heap)
+                    request = self._requests.get(tenant)
+                    if request is not None and request.due == due:
+                        request.due = None
+                        return tenant
+            return None
+
+    def _load(self, tenant: str) -> Arrival:
+        try:
+            self._check_wait(tenant)
+            info = self._infos.get_model_info(tenant)
+            model = self._models.get_model(info.model_id)
+            _ = model.null_features  # probed here, so that the loop never waits for it
+        except RecordError as error:
+            return NotLoaded(tenant, error)
+        except TransientError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a model's own code raises is that tenant's fault alone
+            logger.warning("A model could not be loaded", extra={"tenant": tenant, "exception": type(error).__name__})
+            text = f"loading the tenant's model raised {type(error).__name__}; publish a model that loads, and assign it"
+            return NotLoaded(tenant, RecordError(Reason.MODEL_REJECTED, Stage.ROUTE, text))
+        return Loaded(tenant, info, model)
+
+    def _check_wait(self, tenant: str) -> None:
+        if self._max_wait_seconds is None:
+            return
+        with self._changed:
+            request = self._requests[tenant]
+            now = self._monotonic()
+            waited = now - request.requested_at - (self._outage_until(now) - request.outage_before)
+        if waited > self._max_wait_seconds:
+            text = (
+                f"the tenant's model waited more than models.max_wait_seconds = {self._max_wait_seconds:g} s while other "
+                "models loaded; raise models.loader_threads or models.cache_bytes, then replay"
+            )
+            raise RecordError(Reason.MODEL_UNAVAILABLE, Stage.ROUTE, text)
+
+    def _arrived(self, tenant: str, arrival: Arrival) -> None:
+        with self._changed:
+            self._answered("load")
+            self._arrivals.append(arrival)
+            if self._requests.pop(tenant).again:
+                self._enqueue(tenant, 0.0)
+
+    def _retry(self, tenant: str, error: TransientError) -> None:
+        with self._changed:
+            self._missed("load", error)
+            request = self._requests[tenant]
+            self._schedule(tenant, request, self._monotonic() + request.retry_seconds)
+            request.retry_seconds = min(2 * request.retry_seconds, _LONGEST_RETRY_SECONDS)
+
+    def _refresh_for_ever(self) -> None:
+        while not self._closing:
+            pause = self._refresh_seconds
+            try:
+                self._refresh()
+            except TransientError as error:
+                with self._changed:
+                    self._missed("refresh", error)
+                pause = min(_LONGEST_RETRY_SECONDS, pause)
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing, pause)
+
+    def _refresh(self) -> None:
+        """Read what changed.
+
+        The first call only learns the current revision, before any tenant is looked up, so that no change is missed.
+        """
+        changes = self._infos.changes_since(sys.maxsize if self._revision is None else self._revision)
+        with self._changed:
+            self._answered("refresh")
+            self._revision = changes.revision
+            self._changed_tenants.extend(changes.tenants)
+            self._changed.notify_all()
+
+    def _missed(self, who: str, error: TransientError) -> None:
+        if self._outage_since is None:
+            self._outage_since = self._monotonic()
+            logger.warning("Models can't be loaded for now: %s", error)
+        self._unavailable[who] = str(error)
+
+    def _answered(self, who: str) -> None:
+        self._unavailable.pop(who, None)
+        if self._outage_since is not None and not self._unavailable:
+            self._outage_seconds = self._outage_until(self._monotonic())
+            self._outage_since = None
+            logger.warning("Models can be loaded again")
+
+    def _outage_until(self, now: float) -> float:
+        return self._outage_seconds + (now - self._outage_since if self._outage_since is not None else 0.0)
