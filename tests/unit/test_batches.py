@@ -4,41 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.records import record_batch
 
-from streamproc.batches import PartitionId, RecordBatch, bounds_of
+from streamproc.batches import RecordBatch
 from streamproc.errors import Reason
 
 
-def batch(topic: str, values: list[bytes | None], first_offset: int = 0) -> RecordBatch:
-    n = len(values)
-    spans = [value or b"" for value in values]
-    return RecordBatch(
-        payload=b"".join(spans),
-        bounds=bounds_of(spans),
-        null=np.array([value is None for value in values]),
-        keys=[f"k{row}".encode() for row in range(n)],
-        headers=[None] * n,
-        timestamps=np.full(n, 7, np.int64),
-        partitions=(PartitionId(topic, 0),),
-        partition=np.zeros(n, np.int32),
-        offsets=np.arange(first_offset, first_offset + n, dtype=np.int64),
-    )
-
-
 def test_a_null_value_stays_distinct_from_an_empty_one() -> None:
-    both = batch("a", [None, b""])
+    both = record_batch([None, b""])
     assert (both.value(0), both.value(1)) == (None, b"")
 
 
 def test_concatenation_keeps_every_record_its_order_and_its_partition() -> None:
-    joined = RecordBatch.concatenate([batch("a", [b"x", None]), RecordBatch.empty(), batch("b", [b"yz"], 5), batch("a", [b"w"], 9)])
+    parts = [
+        record_batch([b"x", None], topic="a"),
+        RecordBatch.empty(),
+        record_batch([b"yz"], topic="b", first_offset=5),
+        record_batch([b"w"], topic="a", first_offset=9),
+    ]
+    joined = RecordBatch.concatenate(parts)
     assert [joined.value(row) for row in range(len(joined))] == [b"x", None, b"yz", b"w"]
     assert [joined.partition_id(row).topic for row in range(len(joined))] == ["a", "a", "b", "a"]
     assert {p.topic: o.tolist() for p, o in joined.offsets_by_partition().items()} == {"a": [0, 1, 9], "b": [5]}
 
 
 def test_taking_rows_keeps_their_bytes_and_positions() -> None:
-    taken = batch("a", [b"one", b"two", None, b"four"]).take(np.array([3, 0, 2]))
+    taken = record_batch([b"one", b"two", None, b"four"]).take(np.array([3, 0, 2]))
     assert [taken.value(row) for row in range(3)] == [b"four", b"one", None]
     assert taken.offsets.tolist() == [3, 0, 2]
     assert taken.keys == [b"k3", b"k0", b"k2"]
