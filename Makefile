@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: demo test lint lock format clean
+.PHONY: demo test test-system lint lock format dashboard clean
 
 # The environment: the locked packages, then this checkout. Rebuilt when the lock or the project changes.
 .venv/installed: requirements.lock pyproject.toml
@@ -18,7 +18,11 @@ demo: .venv/installed
 	$(BIN)/streamproc demo --data flights
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/system
+
+# Needs promtool, prometheus (Debian) and versitygw (Go); .ci/run installs them.
+test-system: .venv/installed
+	$(BIN)/python -m pytest tests/system
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -28,6 +32,10 @@ lint: .venv/installed
 format: .venv/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# deploy/grafana/streamproc.json from its Python source.
+dashboard: .venv/installed
+	$(BIN)/python deploy/grafana/build_dashboard.py
 
 # One lock for every Python version and platform; no index is named in it.
 lock:

@@ -25,10 +25,11 @@ class SeededCacheLocator(UserProvidedCacheLocator):
 
     def ensure_cache_path(self) -> None:
         """Raises OSError where nothing is writable; numba then asks the next locator."""
-        super().ensure_cache_path()
-        target = Path(self.get_cache_path())
+        target = Path(self._cache_path)
+        target.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=target).close()
         # Compiled code (.nbc) before the index (.nbi) that names it, for a process that meets the folder half filled.
-        for source in sorted(_prebuilt(self.get_cache_path()).glob("*.nb[ci]"), key=lambda path: path.suffix):
+        for source in sorted(_prebuilt(self._cache_path).glob("*.nb[ci]"), key=lambda path: path.suffix):
             if not (target / source.name).exists():
                 _copy_whole(source, target / source.name)
 
@@ -42,8 +43,8 @@ class ReadOnlyCacheLocator(UserProvidedCacheLocator):
 
     def ensure_cache_path(self) -> None:
         """Raises OSError where nothing was baked for this module."""
-        if not Path(self.get_cache_path()).is_dir():
-            raise FileNotFoundError(self.get_cache_path())
+        if not _prebuilt(self._cache_path).is_dir():
+            raise FileNotFoundError(self._cache_path)
 
 
 def _copy_whole(source: Path, target: Path) -> None:
