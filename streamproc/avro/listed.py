@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from streamproc.avro.schemas import RecordSchema, SchemaIds, record_schema
@@ -14,6 +14,7 @@ from streamproc.avro.types import SchemaError, parse_schema
 from streamproc.errors import ConfigurationError, Reason, RecordError, Stage
 
 Framing = Literal["confluent", "single_object", "raw"]
+Key = TypeVar("Key", int, bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def _found(schemas: Mapping[Any, RecordSchema], key: object, what: str) -> Recor
     return schema
 
 
-def _unique[Key](pairs: Iterable[tuple[Key | None, RecordSchema]], attribute: str) -> dict[Key, RecordSchema]:
+def _unique(pairs: Iterable[tuple[Key | None, RecordSchema]], attribute: str) -> dict[Key, RecordSchema]:
     found: dict[Key, RecordSchema] = {}
     for key, schema in pairs:
         if key is None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from streamproc.avro.types import PRIMITIVES, SchemaError, full_name, namespace_of, schema_of
+from streamproc.avro.types import PRIMITIVES, JsonValue, SchemaError, full_name, namespace_of, schema_of
 from streamproc.errors import ConfigurationError
 from streamproc.models.base import Variant
 
 PREDICTION_FIELD: Final = "prediction"
 
-PREDICTION_SCHEMA: Final[Mapping[str, Any]] = {  # a JSON object
+PREDICTION_SCHEMA: Final[Mapping[str, JsonValue]] = {
     "type": "record",
     "name": "Prediction",
     "namespace": "streamproc",
@@ -40,7 +40,7 @@ PREDICTION_SCHEMA: Final[Mapping[str, Any]] = {  # a JSON object
 _NEW_NAMES: Final = ("streamproc.Prediction", "streamproc.Variant")
 
 
-def derive_output_schema(writer: Mapping[str, Any]) -> dict[str, Any]:  # JSON objects
+def derive_output_schema(writer: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """The schema of records whose bytes are a record of `writer` followed by an encoded prediction.
 
     A reference of `writer` to itself still means `writer`: the first one becomes its definition.
@@ -67,7 +67,7 @@ def _refers_to(name: str, text: str) -> bool:
     return text.count(json.dumps(name.rpartition(".")[2], ensure_ascii=False)[1:-1]) > 1
 
 
-def _refuse_conflicts(writer: Mapping[str, Any], name: str, named: frozenset[str]) -> None:
+def _refuse_conflicts(writer: Mapping[str, JsonValue], name: str, named: frozenset[str]) -> None:
     if any(field["name"] == PREDICTION_FIELD for field in writer["fields"]):
         raise ConfigurationError(
             f"the schema {name} already has a field '{PREDICTION_FIELD}', which the output schema appends; rename it, "
@@ -81,18 +81,18 @@ def _refuse_conflicts(writer: Mapping[str, Any], name: str, named: frozenset[str
 class _Rewriter:
     """Rewrites the fields of a recursive schema so that each name is defined once, where it is met first."""
 
-    def __init__(self, writer: Mapping[str, Any], name: str) -> None:
+    def __init__(self, writer: Mapping[str, JsonValue], name: str) -> None:
         self._writer = writer
         self._name = name
         self._defined: set[str] = set()
 
-    def fields(self) -> list[Any]:  # JSON values
+    def fields(self) -> list[JsonValue]:
         return [self._field(field, namespace_of(self._name)) for field in self._writer["fields"]]
 
-    def _field(self, field: Mapping[str, Any], namespace: str) -> dict[str, Any]:
+    def _field(self, field: Mapping[str, JsonValue], namespace: str) -> dict[str, JsonValue]:
         return {**field, "type": self._type(field["type"], namespace)}
 
-    def _type(self, node: Any, namespace: str) -> Any:  # JSON values
+    def _type(self, node: JsonValue, namespace: str) -> JsonValue:
         if isinstance(node, str):
             return self._reference(node, namespace)
         if isinstance(node, list):
@@ -106,15 +106,16 @@ class _Rewriter:
             return {**node, "values": self._type(node["values"], namespace)}
         return node if kind in PRIMITIVES else self._reference(kind, namespace)
 
-    def _reference(self, name: str, namespace: str) -> Any:  # a JSON value
+    def _reference(self, name: str, namespace: str) -> JsonValue:
         if name in PRIMITIVES:
             return name
         full = name if "." in name or not namespace else f"{namespace}.{name}"
-        if self._name not in self._defined and self._name in (full, name):
-            return self._definition({**self._writer, "namespace": namespace_of(self._name)}, namespace)
-        return name
+        if full in self._defined or self._name in self._defined or self._name not in (full, name):
+            return name
+        own = namespace_of(self._name)
+        return self._definition(self._writer if own == namespace else {**self._writer, "namespace": own}, namespace)
 
-    def _definition(self, node: Mapping[str, Any], namespace: str) -> Any:  # a JSON value
+    def _definition(self, node: Mapping[str, JsonValue], namespace: str) -> JsonValue:
         name = full_name(node, namespace)
         if name in self._defined:
             return name

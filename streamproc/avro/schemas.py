@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from streamproc.avro.output import derive_output_schema
-from streamproc.avro.types import AvroSchema, RecordType, schema_of
+from streamproc.avro.types import AvroSchema, JsonValue, RecordType, schema_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class SchemaIds:
     output_guid: bytes | None = None
 
 
-def record_schema(definition: Mapping[str, Any], ids: SchemaIds) -> RecordSchema:  # a JSON object
+def record_schema(definition: Mapping[str, JsonValue], ids: SchemaIds) -> RecordSchema:
     """The writer's schema that `definition` describes, with its derived output schema.
 
     Raises:

@@ -1,18 +1,19 @@
 """An Avro schema as a tree of types: parsed strictly, names resolved, nothing kept that decoding does not need.
 
-Stricter than the Avro libraries where they accept what no record can follow (duplicate fields, a fixed of negative size), and no
-stricter where they differ among themselves (characters in names, defaults of the wrong type).
+Stricter than the Avro libraries where they accept what no record can follow (duplicate fields, a fixed of negative size), and
+no stricter where they differ among themselves (characters in names, defaults of the wrong type).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from streamproc.errors import StreamprocError
 
+JsonValue: TypeAlias = Any  # what a JSON value is, is what the readers of schemas find out
 MAX_SCHEMA_DEPTH: Final = 100
 """How deep types may stand inside each other in a schema's text."""
 
@@ -95,7 +96,7 @@ class Field:
 
     name: str
     type: AvroType
-    default: Any = NO_DEFAULT  # a JSON value of any shape
+    default: JsonValue = NO_DEFAULT
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,14 +160,14 @@ def parse_schema(text: str) -> AvroSchema:
     return schema_of(definition)
 
 
-def schema_of(definition: Any) -> AvroSchema:  # any JSON value: it is judged here
+def schema_of(definition: JsonValue) -> AvroSchema:
     """The schema that a JSON value describes; raises `SchemaError` as `parse_schema` does."""
     parser = _Parser()
     root = parser.parse(definition, "", 0)
     return AvroSchema(root, parser.named, json.dumps(definition, separators=(",", ":"), ensure_ascii=False))
 
 
-def full_name(definition: Mapping[str, Any], namespace: str) -> str:  # values of a JSON object
+def full_name(definition: Mapping[str, Any], namespace: str) -> str:
     """The full name that a definition inside `namespace` gives its type; a leading dot never stands in it."""
     name = definition.get("name")
     if not isinstance(name, str) or not name.strip("."):
@@ -189,7 +190,7 @@ class _Parser:
         self.named: dict[str, NamedType] = {}
         self._open: set[str] = set()
 
-    def parse(self, node: Any, namespace: str, depth: int) -> AvroType:  # any JSON value: it is judged here
+    def parse(self, node: JsonValue, namespace: str, depth: int) -> AvroType:
         if depth > MAX_SCHEMA_DEPTH:
             raise SchemaError(f"nests deeper than {MAX_SCHEMA_DEPTH} levels")
         if isinstance(node, str):
@@ -198,7 +199,7 @@ class _Parser:
             return self._union(node, namespace, depth)
         if isinstance(node, dict) and isinstance(node.get("type"), str):
             return self._complex(node, namespace, depth)
-        raise SchemaError(f"a type must be a name, a list or an object with a \"type\", not {type(node).__name__}")
+        raise SchemaError(f'a type must be a name, a list or an object with a "type", not {type(node).__name__}')
 
     def _named_or_primitive(self, name: str, namespace: str) -> AvroType:
         if name in PRIMITIVES:
@@ -209,7 +210,7 @@ class _Parser:
                 return NamedReference(candidate)
         raise SchemaError(f"the type {name!r} is not defined before it is used")
 
-    def _union(self, node: list[Any], namespace: str, depth: int) -> UnionType:
+    def _union(self, node: list[JsonValue], namespace: str, depth: int) -> UnionType:
         branches = tuple(self.parse(branch, namespace, depth + 1) for branch in node)
         if any(isinstance(branch, UnionType) for branch in branches):
             raise SchemaError("a union stands directly inside a union")
@@ -218,23 +219,29 @@ class _Parser:
             raise SchemaError(f"a union has two branches of one type: {', '.join(labels)}")
         return UnionType(branches)
 
-    def _complex(self, node: dict[str, Any], namespace: str, depth: int) -> AvroType:
+    def _complex(self, node: dict[str, JsonValue], namespace: str, depth: int) -> AvroType:
         kind = node["type"]
-        if kind in ("record", "error"):
-            return self._record(node, namespace, depth)
-        if kind == "enum":
-            return self._enum(node, namespace)
-        if kind == "fixed":
-            return self._fixed(node, namespace)
-        if kind == "array":
-            return ArrayType(self.parse(_required(node, "items"), namespace, depth + 1))
-        if kind == "map":
-            return MapType(self.parse(_required(node, "values"), namespace, depth + 1))
         if kind in PRIMITIVES:
             return Primitive(kind, *_logical_of(kind, node))
-        return self._named_or_primitive(kind, namespace)
+        parsers: dict[str, Callable[[dict[str, JsonValue], str, int], AvroType]] = {
+            "record": self._record,
+            "error": self._record,
+            "enum": self._enum,
+            "fixed": self._fixed,
+            "array": self._array,
+            "map": self._map,
+        }
+        if kind not in parsers:
+            return self._named_or_primitive(kind, namespace)
+        return parsers[kind](node, namespace, depth)
 
-    def _record(self, node: dict[str, Any], namespace: str, depth: int) -> RecordType:
+    def _array(self, node: dict[str, JsonValue], namespace: str, depth: int) -> ArrayType:
+        return ArrayType(self.parse(_required(node, "items"), namespace, depth + 1))
+
+    def _map(self, node: dict[str, JsonValue], namespace: str, depth: int) -> MapType:
+        return MapType(self.parse(_required(node, "values"), namespace, depth + 1))
+
+    def _record(self, node: dict[str, JsonValue], namespace: str, depth: int) -> RecordType:
         name = self._new_name(node, namespace)
         self._open.add(name)
         described = _required(node, "fields")
@@ -249,7 +256,7 @@ class _Parser:
         self.named[name] = record
         return record
 
-    def _field(self, node: dict[str, Any], record: str, depth: int) -> Field:
+    def _field(self, node: dict[str, JsonValue], record: str, depth: int) -> Field:
         name = node.get("name")
         if not isinstance(name, str) or not name:
             raise SchemaError(f"a field of {record} has no name")
@@ -257,7 +264,8 @@ class _Parser:
             raise SchemaError(f"the field {name!r} of {record} has no type")
         return Field(name, self.parse(node["type"], namespace_of(record), depth + 1), node.get("default", NO_DEFAULT))
 
-    def _enum(self, node: dict[str, Any], namespace: str) -> EnumType:
+    def _enum(self, node: dict[str, JsonValue], namespace: str, depth: int) -> EnumType:
+        del depth
         name = self._new_name(node, namespace)
         symbols = _required(node, "symbols")
         if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
@@ -268,7 +276,8 @@ class _Parser:
         self.named[name] = enum
         return enum
 
-    def _fixed(self, node: dict[str, Any], namespace: str) -> FixedType:
+    def _fixed(self, node: dict[str, JsonValue], namespace: str, depth: int) -> FixedType:
+        del depth
         name = self._new_name(node, namespace)
         size = _required(node, "size")
         if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 1 << 31:
@@ -277,7 +286,7 @@ class _Parser:
         self.named[name] = fixed
         return fixed
 
-    def _new_name(self, node: dict[str, Any], namespace: str) -> str:
+    def _new_name(self, node: dict[str, JsonValue], namespace: str) -> str:
         name = full_name(node, namespace)
         if name in self.named or name in self._open:
             raise SchemaError(f"{name} is defined twice")
@@ -286,13 +295,13 @@ class _Parser:
         return name
 
 
-def _required(node: dict[str, Any], attribute: str) -> Any:  # any JSON value: the caller judges it
+def _required(node: dict[str, JsonValue], attribute: str) -> JsonValue:
     if attribute not in node:
         raise SchemaError(f"a type {node['type']!r} lacks {attribute!r}")
     return node[attribute]
 
 
-def _logical_of(base: str, node: dict[str, Any]) -> tuple[str | None, int]:
+def _logical_of(base: str, node: dict[str, JsonValue]) -> tuple[str | None, int]:
     """The logical type, None where it is unknown or stands on another base: readers ignore those."""
     logical = node.get("logicalType")
     if not isinstance(logical, str) or logical not in _LOGICAL.get(base, ()):
@@ -314,7 +323,7 @@ def branch_name(avro_type: AvroType) -> str:
     return avro_type.name
 
 
-def as_json(avro_type: AvroType, *, logical: bool) -> Any:  # a JSON value
+def as_json(avro_type: AvroType, *, logical: bool) -> JsonValue:
     """The type with full names and only what decoding needs; `logical`: with logical types, else in canonical form."""
     if isinstance(avro_type, NamedReference):
         return avro_type.name
@@ -324,6 +333,10 @@ def as_json(avro_type: AvroType, *, logical: bool) -> Any:  # a JSON value
         return {"type": "array", "items": as_json(avro_type.items, logical=logical)}
     if isinstance(avro_type, MapType):
         return {"type": "map", "values": as_json(avro_type.values, logical=logical)}
+    return _defined_as_json(avro_type, logical=logical)
+
+
+def _defined_as_json(avro_type: Primitive | EnumType | FixedType | RecordType, *, logical: bool) -> JsonValue:
     if isinstance(avro_type, RecordType):
         fields = [{"name": field.name, "type": as_json(field.type, logical=logical)} for field in avro_type.fields]
         return {"name": avro_type.name, "type": "record", "fields": fields}
@@ -332,8 +345,8 @@ def as_json(avro_type: AvroType, *, logical: bool) -> Any:  # a JSON value
     return _leaf_as_json(avro_type, logical=logical)
 
 
-def _leaf_as_json(leaf: Primitive | FixedType, *, logical: bool) -> Any:  # a JSON value
-    annotation: dict[str, Any] = {"logicalType": leaf.logical} if logical and leaf.logical else {}
+def _leaf_as_json(leaf: Primitive | FixedType, *, logical: bool) -> JsonValue:
+    annotation: dict[str, JsonValue] = {"logicalType": leaf.logical} if logical and leaf.logical else {}
     if leaf.logical == "decimal" and annotation:
         annotation |= {"precision": max(leaf.scale, 1) + 1000, "scale": leaf.scale}
     if isinstance(leaf, FixedType):

@@ -1,0 +1,136 @@
+"""From captured values to the columns that a model reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamproc.avro import opcodes as op
+from streamproc.avro.captured import Captured
+from streamproc.avro.columns import NUMBERS, SCALARS, Column, Form
+from streamproc.avro.kernels import read_elements, spans
+from streamproc.batches import FeatureColumns
+from streamproc.errors import Reason
+
+
+def read_columns(columns: Sequence[Column], captured: Captured) -> FeatureColumns:
+    """The columns of all captured records."""
+    count = len(captured.values)
+    null = np.zeros((count, len(columns)), np.bool_)
+    status = np.zeros(count, np.uint8)
+    arrays = [
+        _Reader(captured, column, captured.program.slots[column.path], status).read(null[:, place])
+        for place, column in enumerate(columns)
+    ]
+    return FeatureColumns(tuple(column.name for column in columns), tuple(arrays), null, status)
+
+
+class _Reader:
+    """Reads one column; writes its faults to `status`."""
+
+    def __init__(self, captured: Captured, column: Column, slot: int, status: NDArray[np.uint8]) -> None:
+        self._captured = captured
+        self._column = column
+        self._slot = slot
+        self._values = captured.values[:, slot]
+        self._kinds = captured.kinds[:, slot]
+        self._status = status
+
+    def read(self, null: NDArray[np.bool_]) -> NDArray[Any]:  # the dtype follows the form
+        """The column; sets `null` where the feature is null or absent."""
+        form = self._column.form
+        if form is Form.INTEGER:
+            return self._values.copy()
+        if form is Form.BOOLEAN:
+            return self._values.astype(np.bool_)
+        if form in (Form.ELEMENT, Form.VECTOR):
+            return self._from_arrays(null)
+        null[:] = self._kinds == op.NULL
+        if form is Form.FLOAT:
+            return self._numbers()
+        if form is Form.OBJECT:
+            return self._objects()
+        if form is Form.UNUSABLE:
+            self._status[:] = Reason.FEATURE_INVALID.code
+        null[:] = True
+        width = self._column.width
+        return np.full(len(null) if width == 1 else (len(null), width), np.nan)
+
+    def _numbers(self) -> NDArray[np.float64]:
+        if self._column.types.kinds == {op.IS_DOUBLE} and not self._column.types.optional:
+            return self._values.copy().view(np.float64)
+        self._refuse(~np.isin(self._kinds, (op.NULL, *NUMBERS)))
+        return as_floats(self._values, self._kinds)
+
+    def _objects(self) -> NDArray[np.object_]:
+        column = np.full(len(self._kinds), np.nan, np.object_)
+        self._refuse(~np.isin(self._kinds, (op.NULL, *SCALARS)))
+        enums = self._kinds == op.IS_ENUM
+        if enums.any():
+            column[enums] = np.array(self._captured.program.symbols, np.object_)[self._values[enums]]
+        for kind, dtype in ((op.IS_INTEGER, np.int64), (op.IS_BOOLEAN, np.bool_)):
+            column[self._kinds == kind] = self._values[self._kinds == kind].astype(dtype).astype(np.object_)
+        floats = (self._kinds == op.IS_DOUBLE) | (self._kinds == op.IS_FLOAT)
+        column[floats] = as_floats(self._values[floats], self._kinds[floats]).astype(np.object_)
+        self._put_strings(column)
+        return column
+
+    def _put_strings(self, column: NDArray[np.object_]) -> None:
+        rows = np.flatnonzero(self._kinds == op.IS_STRING)
+        starts, ends = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
+        payload = self._captured.payload
+        spans(payload, self._values[rows], starts, ends)
+        for row, start, end in zip(rows.tolist(), starts.tolist(), ends.tolist(), strict=True):
+            try:
+                column[row] = payload[start:end].tobytes().decode()
+            except UnicodeDecodeError:
+                self._status[row] = Reason.UNDECODABLE.code
+
+    def _from_arrays(self, null: NDArray[np.bool_]) -> NDArray[np.float64]:
+        width = self._column.width
+        kinds, values, lengths = self._elements(width)
+        floats = as_floats(values, kinds)
+        self._refuse(~np.isin(self._kinds, (op.NULL, op.IS_ARRAY)))
+        if self._column.form is Form.ELEMENT:
+            null[:] = kinds[:, 0] == op.NULL
+            return floats[:, 0]
+        self._refuse((lengths >= 0) & (lengths != width))
+        null[:] = (kinds == op.NULL).any(axis=1)
+        return floats
+
+    def _elements(self, width: int) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+        """(n, width) kinds and values of the elements, and (n,) how many each array has, -1 where there is none."""
+        count = len(self._values)
+        kinds, values = np.zeros((count, width), np.uint8), np.zeros((count, width), np.int64)
+        lengths = np.empty(count, np.int64)
+        elements = self._captured.program.elements[self._slot]
+        read_elements(
+            self._captured.payload,
+            np.where(self._kinds == op.IS_ARRAY, self._values, -1),
+            int(elements.union),
+            np.array(elements.kinds, np.int64),
+            self._column.first,
+            values,
+            kinds,
+            lengths,
+        )
+        return kinds, values, lengths
+
+    def _refuse(self, rows: NDArray[np.bool_]) -> None:
+        self._status[rows] = Reason.FEATURE_INVALID.code
+
+
+def as_floats(values: NDArray[np.int64], kinds: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The captured numbers as float64; NaN where there is none."""
+    values = np.ascontiguousarray(values)
+    floats = np.full(values.shape, np.nan)
+    doubles = kinds == op.IS_DOUBLE
+    floats[doubles] = values.view(np.float64)[doubles]
+    integers = (kinds == op.IS_INTEGER) | (kinds == op.IS_BOOLEAN)
+    floats[integers] = values[integers]
+    singles = kinds == op.IS_FLOAT
+    floats[singles] = values[singles].astype(np.uint32).view(np.float32)
+    return floats

@@ -1,0 +1,179 @@
+"""From the bytes of a batch to its tenants, times and feature columns, and from a suffix back to a whole output value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamproc.avro import frames
+from streamproc.avro import opcodes as op
+from streamproc.avro.captured import Captured, capture
+from streamproc.avro.column_reader import read_columns
+from streamproc.avro.faults import FaultText, status_of
+from streamproc.avro.listed import Framing
+from streamproc.avro.plans import SchemaPlans
+from streamproc.avro.schemas import RecordSchema, SchemaSource
+from streamproc.avro.split import SplitBatch, Splitter
+from streamproc.avro.tenants import TenantIndex
+from streamproc.batches import FeatureColumns, Headers, RecordBatch
+from streamproc.errors import RecordError
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """All rows of one schema."""
+
+    plans: SchemaPlans
+    captured: Captured
+    rows: NDArray[np.int64]
+    """Ascending."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedBatch:
+    """What a batch's records say, row by row as in the `RecordBatch`. Used by the thread of its decoder."""
+
+    status: NDArray[np.uint8]
+    """(n,): 0, or the code of the reason why the record can't be used."""
+    tenants: tuple[str, ...]
+    """Each tenant that a record names, once."""
+    tenant: NDArray[np.int32]
+    """(n,): index into `tenants`; -1: none."""
+    event_time: NDArray[np.int64]
+    """(n,): ms since the epoch; -1: none, or before it."""
+    schemas: tuple[RecordSchema, ...]
+    schema: NDArray[np.int32]
+    """(n,): index into `schemas`; -1: unknown."""
+    _decoder: Decoder
+    _batch: RecordBatch
+    _split: SplitBatch
+    _walks: tuple[_Walk, ...]
+    """One a schema."""
+
+    def error(self, row: int) -> RecordError:
+        """Why the record can't be used: what was expected and found, in our own words. `status[row]` is not 0."""
+        if row in self._split.refused:
+            return self._split.refused[row]
+        schema = int(self.schema[row])
+        position, instruction = self._split.place[row].tolist()
+        field = self._walks[schema].captured.program.trail[instruction] if schema >= 0 else ""
+        return self._decoder.fault_text.error(int(self._split.fault[row]), position, field)
+
+    def features(
+        self, schema: int, rows: NDArray[np.int64], names: tuple[str, ...], n_columns: int | None = None
+    ) -> FeatureColumns:
+        """The columns of a model's features for `rows`, each of them sound and of the schema `schemas[schema]`.
+
+        Args:
+            schema: index into `schemas`.
+            rows: (m,), in any order.
+            names: dotted paths, `name[i]`, or the name of one array of numbers, which takes the columns that are left.
+            n_columns: how many columns the names make; None: one each.
+
+        """
+        walked = self._walks[schema]
+        columns = walked.plans.columns(names, n_columns)
+        if all(column.path in walked.captured.program.slots for column in columns):
+            return read_columns(columns, walked.captured.take(np.searchsorted(walked.rows, rows)))
+        program = walked.plans.program_of(columns)
+        return read_columns(columns, capture(self._batch, self._split, program, rows, self._decoder.max_record_bytes))
+
+    def output_values(self, rows: NDArray[np.int64], suffixes: Sequence[bytes]) -> list[bytes]:
+        """The records' bodies, framed as they came but naming the output schema, each followed by its suffix."""
+        payload = self._batch.payload
+        starts, ends = self._split.body[rows].tolist(), self._batch.bounds[rows + 1].tolist()
+        prefixes = self._prefixes(rows)
+        return [
+            prefix + payload[start:end] + suffix
+            for prefix, start, end, suffix in zip(prefixes, starts, ends, suffixes, strict=True)
+        ]
+
+    def _prefixes(self, rows: NDArray[np.int64]) -> list[bytes]:
+        by_prefix = self._split.form[rows] == frames.BY_PREFIX
+        schema = self.schema[rows]
+        prefix_of = {
+            number: frames.frame_prefix(self._decoder.framing, self.schemas[number].output_ref)
+            for number in np.unique(schema[by_prefix]).tolist()
+        }
+        return [
+            prefix_of[number] if prefixed else b"" for number, prefixed in zip(schema.tolist(), by_prefix.tolist(), strict=True)
+        ]
+
+    def output_headers(self, rows: NDArray[np.int64]) -> list[Headers | None]:
+        """The records' headers; one that names the schema names the output schema where it was used, and is gone elsewhere."""
+        headers, form = self._batch.headers, self._split.form
+        return [
+            frames.framed_headers(headers[row], int(form[row]), self.schemas[self.schema[row]].output_ref)
+            if headers[row]
+            else None
+            for row in rows.tolist()
+        ]
+
+
+class Decoder:
+    """Decodes batches; keeps what it learnt of schemas and wanted fields. Used by one thread."""
+
+    def __init__(
+        self,
+        schemas: SchemaSource,
+        *,
+        framing: Framing,
+        tenant_field: str,
+        event_time_field: str | None,
+        max_record_bytes: int,
+    ) -> None:
+        self.framing: Framing = framing
+        self.max_record_bytes = max_record_bytes
+        self.fault_text = FaultText(framing=framing, tenant_field=tenant_field, max_record_bytes=max_record_bytes)
+        self._splitter = Splitter(schemas, framing=framing, max_record_bytes=max_record_bytes)
+        self._tenant_field = tenant_field
+        self._event_time_field = event_time_field
+        self._plans: dict[RecordSchema, SchemaPlans] = {}
+
+    def decode(self, batch: RecordBatch) -> DecodedBatch:
+        """Decode every record; a bad one costs only itself.
+
+        Raises:
+            TransientError: the source of schemas does not answer; nothing has happened to the batch.
+
+        """
+        split = self._splitter.split(batch)
+        tenants = TenantIndex.for_rows(len(batch))
+        event_time = np.full(len(batch), -1, np.int64)
+        walks = tuple(self._walk(batch, split, number) for number in range(len(split.schemas)))
+        for walked in walks:
+            tenants.add(walked.captured, self._tenant_field, walked.rows, split.fault)
+            event_time[walked.rows] = self._times(walked)
+        return DecodedBatch(
+            status=status_of(split.fault, split.refused),
+            tenants=tuple(tenants.names),
+            tenant=tenants.number,
+            event_time=event_time,
+            schemas=tuple(split.schemas),
+            schema=split.schema,
+            _decoder=self,
+            _batch=batch,
+            _split=split,
+            _walks=walks,
+        )
+
+    def _walk(self, batch: RecordBatch, split: SplitBatch, number: int) -> _Walk:
+        schema = split.schemas[number]
+        if schema not in self._plans:
+            self._plans[schema] = SchemaPlans(schema, tenant_field=self._tenant_field, event_time_field=self._event_time_field)
+        plans = self._plans[schema]
+        rows = np.flatnonzero(split.schema == number)
+        return _Walk(plans, capture(batch, split, plans.program, rows, self.max_record_bytes), rows)
+
+    def _times(self, walked: _Walk) -> NDArray[np.int64]:
+        """(m,): the event times of all rows of a schema in ms, -1 where there is none."""
+        if self._event_time_field is None or walked.plans.time_divisor is None:
+            return np.full(len(walked.rows), -1, np.int64)
+        captured = walked.captured
+        slot = captured.program.slots[self._event_time_field]
+        sound = captured.kinds[:, slot] == op.IS_INTEGER
+        times: NDArray[np.int64] = np.where(sound, captured.values[:, slot], -1) // walked.plans.time_divisor
+        return np.maximum(times, -1)
