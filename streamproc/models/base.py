@@ -8,11 +8,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from streamproc.models.probe import example_columns, features_that_may_be_null
 
 
 class OutputKind(StrEnum):
@@ -81,6 +84,22 @@ class Model(ABC):
         """The probability of each class: (n, len(metadata.classes)); None where the model has none."""
         del data
         return None
+
+    def predict_with_scores(self, data: pd.DataFrame) -> tuple[NDArray[Any], NDArray[np.float64] | None]:  # as `predict`
+        """What `predict` and `scores` return; to be overridden where one pass gives both."""
+        return self.predict(data), self.scores(data)
+
+    def example(self) -> pd.DataFrame:
+        """One row that the model should be able to predict, for probes; all zeros unless the model knows better."""
+        columns = example_columns(self.metadata.feature_names, self.metadata.n_columns)
+        return pd.DataFrame({name: np.zeros(1) for names in columns.values() for name in names})
+
+    @cached_property
+    def null_features(self) -> frozenset[str]:
+        """The names of the features that may be null: a probe, run at first use, predicted one row with that feature null."""
+        metadata = self.metadata
+        columns = example_columns(metadata.feature_names, metadata.n_columns)
+        return features_that_may_be_null(self.predict, self.example(), columns)
 
 
 @dataclass(frozen=True, slots=True)
