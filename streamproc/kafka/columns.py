@@ -1,0 +1,52 @@
+"""Messages of the client → the columns of a `RecordBatch`, with as little Python per record as the client allows."""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import cast
+
+import numpy as np
+from confluent_kafka import Message
+from numpy.typing import NDArray
+
+from streamproc.batches import Headers, PartitionId, RecordBatch, bounds_of
+
+
+def record_batch(messages: list[Message]) -> RecordBatch:
+    """The records of error-free messages, in their order."""
+    count = len(messages)
+    if not count:
+        return RecordBatch.empty()
+    values = list(map(Message.value, messages))
+    null = np.zeros(count, np.bool_)
+    if None in values:
+        null[:] = [value is None for value in values]
+    spans = [value or b"" for value in values] if null.any() else cast("list[bytes]", values)
+    partitions, partition = _partitions(messages)
+    return RecordBatch(
+        payload=b"".join(spans),
+        bounds=bounds_of(spans),
+        null=null,
+        keys=list(map(Message.key, messages)),
+        headers=cast("list[Headers | None]", list(map(Message.headers, messages))),
+        timestamps=np.fromiter(map(itemgetter(1), map(Message.timestamp, messages)), np.int64, count),
+        partitions=partitions,
+        partition=partition,
+        offsets=np.fromiter(map(Message.offset, messages), np.int64, count),
+    )
+
+
+def _partitions(messages: list[Message]) -> tuple[tuple[PartitionId, ...], NDArray[np.int32]]:
+    """The partitions that occur, and each message's index into them."""
+    numbers = np.fromiter(map(Message.partition, messages), np.int64, len(messages))
+    topics = cast("list[str]", list(map(Message.topic, messages)))  # only events lack a topic
+    names = {topic: rank for rank, topic in enumerate(dict.fromkeys(topics))}
+    width = int(numbers.max()) + 1
+    codes = numbers
+    if len(names) > 1:
+        codes = numbers + width * np.fromiter(map(names.__getitem__, topics), np.int64, len(messages))
+    present = np.flatnonzero(np.bincount(codes))
+    index = np.zeros(width * len(names), np.int32)
+    index[present] = np.arange(len(present), dtype=np.int32)
+    ranked = list(names)
+    return tuple(PartitionId(ranked[code // width], code % width) for code in present.tolist()), index[codes]

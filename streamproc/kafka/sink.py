@@ -1,0 +1,151 @@
+"""An idempotent Kafka producer, as the processor's sink of records."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from streamproc.batches import Headers, OutgoingRecords
+from streamproc.errors import StreamprocError, TransientError
+from streamproc.kafka import codes
+from streamproc.kafka.faults import BrokerWatch, client_error, construction_error, missing_right
+from streamproc.kafka.options import ConnectionOptions, producer_config
+from streamproc.ports import DeliveryRefusedError, Refused
+
+_ANY_PARTITION = -1
+_ROOM_SECONDS = 0.05
+_PURGE_SECONDS = 5.0
+
+
+class _Failure(NamedTuple):
+    error: KafkaError
+    topic: str
+
+
+class KafkaSink:
+    """Implements `streamproc.ports.RecordSink` over librdkafka's producer.
+
+    Only failures are reported to Python: that `flush` left nothing in the queue and no failure was reported since the last one
+    confirms everything. After a failure other than a refusal the producer is thrown away with all that it still held, so that
+    nothing of it is delivered later, behind what is sent anew. (A request that a broker had already received can't be recalled.)
+    """
+
+    def __init__(self, options: ConnectionOptions, *, logger: logging.Logger) -> None:
+        """Make the client; talks to nobody yet.
+
+        Raises:
+            ConfigurationError: the client can't be made with these options; names the setting.
+
+        """
+        self._options = options
+        self._logger = logger
+        self._start()
+
+    def send(self, records: OutgoingRecords) -> Sequence[Refused]:
+        """Hand over for delivery, in order; see `RecordSink.send`.
+
+        Raises:
+            TransientError: the queue is full and deliveries fail, or the client is finished: rewind and send again.
+
+        """
+        refused: list[Refused] = []
+        produce, topic = self._producer.produce, records.topic
+        timestamps = [
+            max(0, timestamp) for timestamp in records.timestamps.tolist()
+        ]  # 0 means now; records without a time get it
+        headers: Iterable[Headers | None] = records.headers if any(records.headers) else repeat(None)
+        for row, record in enumerate(zip(records.values, records.keys, timestamps, headers, strict=False)):
+            value, key, timestamp, pairs = record
+            try:
+                produce(topic, value, key, _ANY_PARTITION, None, None, timestamp, pairs)
+            except (BufferError, KafkaException) as error:
+                arguments = (topic, value, key, _ANY_PARTITION, None, None, timestamp, pairs)
+                if why := self._insist(error, arguments):
+                    refused.append(Refused(row, why))
+        self._producer.poll(0)
+        return refused
+
+    def flush(self, timeout: float) -> None:
+        """Return when everything handed over since the last flush is delivered; see `RecordSink.flush`."""
+        remaining = self._producer.flush(timeout)
+        if remaining or self._failures:
+            raise self._settle(f"{remaining} records were not delivered within {timeout:g} s")
+
+    def close(self) -> None:
+        """Give up what is undelivered and free the client."""
+        self._throw_away()
+
+    def _insist(self, error: BufferError | KafkaException, arguments: tuple[object, ...]) -> str | None:
+        """Hand over a record that the client did not take at once; returns why it never will.
+
+        Waits for room. That ends: what is in the queue is delivered, or fails when `message.timeout.ms` is over.
+        """
+        while isinstance(error, BufferError):
+            self._producer.poll(_ROOM_SECONDS)
+            if self._failures:
+                raise self._settle("the queue is full")
+            try:
+                self._producer.produce(*arguments)  # type: ignore[arg-type]  # the arguments of `send`'s own call
+            except (BufferError, KafkaException) as again:
+                error = again
+            else:
+                return None
+        cause = client_error(error)
+        if cause.code() != KafkaError.MSG_SIZE_TOO_LARGE:
+            self._failures.append(_Failure(cause, str(arguments[0])))
+            raise self._settle("the client refused it") from error
+        limit = self._options.path_of("message.max.bytes")
+        return f"the record for topic {arguments[0]!r} is larger than {limit} allows (with its key and headers); raise it"
+
+    def _settle(self, otherwise: str) -> StreamprocError:
+        """The error that the failures so far amount to; leaves a producer with an empty queue."""
+        failures = self._failures
+        refusals = [failure for failure in failures if failure.error.code() in codes.CONTENT_REFUSED]
+        rights = (missing_right(failure.error, self._options, failure.topic, "WRITE") for failure in failures)
+        error = next((right for right in rights if right), None)
+        if error is None and refusals:
+            error = _refusal(refusals[0])
+        if error is None:
+            error = self._transient(failures, otherwise)
+        self._throw_away()
+        self._start()
+        return error
+
+    def _transient(self, failures: list[_Failure], otherwise: str) -> StreamprocError:
+        where = self._options.bootstrap_servers
+        if failures and failures[0].error.code() in codes.UNKNOWN_TOPIC:
+            return TransientError(f"topic {failures[0].topic!r} does not exist at {where}; create it, or correct its name")
+        why = f"{failures[0].error.name()} in topic {failures[0].topic!r}" if failures else otherwise
+        hint = f"; {self._watch.error()}" if self._watch.is_troubled else ""
+        return TransientError(f"a delivery to {where} failed: {why}{hint}")
+
+    def _start(self) -> None:
+        failures: list[_Failure] = []
+        watch = BrokerWatch(self._options)
+
+        def report(error: KafkaError | None, message: Message) -> None:
+            if error is not None:
+                failures.append(_Failure(error, message.topic() or ""))
+
+        callbacks = {"error_cb": watch.heard, "on_delivery": report, "logger": self._logger}
+        try:
+            self._producer = Producer({**producer_config(self._options), **callbacks})
+        except KafkaException as error:
+            raise construction_error(error, self._options) from error
+        self._failures, self._watch = failures, watch
+
+    def _throw_away(self) -> None:
+        self._producer.purge()
+        self._producer.flush(_PURGE_SECONDS)
+
+
+def _refusal(failure: _Failure) -> DeliveryRefusedError:
+    name, topic = failure.error.name(), failure.topic
+    if failure.error.code() in {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE}:
+        text = f"the broker refused records for topic {topic!r} for their size ({name}): raise the topic's max.message.bytes"
+        return DeliveryRefusedError(f"{text}, or, where each alone is small enough, lower kafka.producer.batch.size")
+    return DeliveryRefusedError(f"the broker refused a record for topic {topic!r} for its content ({name})")

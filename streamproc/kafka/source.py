@@ -1,0 +1,231 @@
+"""A member of a Kafka consumer group, as the processor's source of records."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from streamproc.batches import PartitionId, RecordBatch
+from streamproc.errors import StreamprocError, TransientError
+from streamproc.kafka import codes
+from streamproc.kafka.assignment import Assignment
+from streamproc.kafka.columns import record_batch
+from streamproc.kafka.faults import (
+    BrokerWatch,
+    client_error,
+    construction_error,
+    group_error,
+    missing_right,
+    reading_error,
+)
+from streamproc.kafka.options import ConnectionOptions, consumer_config
+from streamproc.kafka.positions import OffsetReset, StartPositions
+from streamproc.kafka.rebalances import Rebalances
+from streamproc.ports import AssignmentListener, Committed
+
+_ANSWER_SECONDS = 10.0
+_PROBE_SECONDS = 1.0
+_CHUNK_RECORDS = 1000
+
+
+class _Appetite:
+    """How many records to ask for at once, so that a bound in bytes is passed by less than one chunk. Learns their size."""
+
+    def __init__(self) -> None:
+        self._record_bytes = 1.0
+
+    def chunk(self, records_left: int, bytes_left: int) -> int:
+        """0: enough was taken."""
+        if records_left <= 0 or bytes_left <= 0:
+            return 0
+        return min(records_left, _CHUNK_RECORDS, max(1, int(bytes_left / self._record_bytes)))
+
+    def took(self, records: int, size: int) -> None:
+        """Growing sizes are believed at once, shrinking ones slowly."""
+        seen = size / records
+        self._record_bytes = max(1.0, seen, (3 * self._record_bytes + seen) / 4)
+
+
+class KafkaSource:
+    """Implements `streamproc.ports.RecordSource` over librdkafka's consumer.
+
+    A partition that the group gives is read from an explicit position, which is asked for between two polls; so nothing is
+    asked inside of the client's callbacks, and one poll never holds records of two assignments of a partition.
+    """
+
+    def __init__(
+        self, options: ConnectionOptions, topics: Sequence[str], *, auto_offset_reset: OffsetReset, logger: logging.Logger
+    ) -> None:
+        """Make the client; talks to nobody yet.
+
+        Raises:
+            ConfigurationError: the client can't be made with these options; names the setting.
+
+        """
+        self._options = options
+        self._topics = list(topics)
+        self._logger = logger
+        self._starts = StartPositions(options, auto_offset_reset, seconds=_ANSWER_SECONDS)
+        self._watch = BrokerWatch(options)
+        self._assignment = Assignment()
+        self._rebalances: Rebalances | None = None
+        self._listener: AssignmentListener | None = None
+        self._appetite = _Appetite()
+        self._ends: dict[PartitionId, int] = {}
+        self._missing_topic: StreamprocError | None = None
+        callbacks = {"error_cb": self._watch.heard, "stats_cb": self._read_statistics, "logger": logger}
+        try:
+            self._consumer = Consumer({**consumer_config(options), **callbacks})
+        except KafkaException as error:
+            raise construction_error(error, options) from error
+
+    def subscribe(self, listener: AssignmentListener) -> None:
+        """Join the group; partitions arrive in a later `poll`."""
+        self._listener = listener
+        told = self._rebalances = Rebalances(self._assignment, listener)
+        self._consumer.subscribe(self._topics, on_assign=told.given, on_revoke=told.revoked, on_lost=told.lost)
+
+    def poll(self, max_records: int, max_bytes: int, timeout: float) -> RecordBatch:
+        """Wait up to `timeout` seconds for a record, then take what is there; see `RecordSource.poll`."""
+        self._assignment.poll_begins()
+        self._seek_again()
+        messages = self._take(max_records, max_bytes, timeout)
+        self._raise_stored()
+        records = self._without_events(messages)
+        self._begin_pending()
+        if records:
+            self._watch.answered()
+        elif self._watch.is_troubled:
+            self._probe()
+        if self._missing_topic is not None and not self._assignment.held:
+            raise self._missing_topic
+        return record_batch(self._usable(records))
+
+    def commit(self, offsets: Mapping[PartitionId, Committed]) -> None:
+        """Commit synchronously; see `RecordSource.commit`. Partitions that aren't held are refused, because Kafka would not."""
+        if not offsets:
+            return
+        if foreign := [partition for partition in offsets if partition not in self._assignment.held]:
+            names = ", ".join(f"{topic}/{number}" for topic, number in foreign)
+            raise TransientError(f"not committed: {names} are not assigned to this member (any more)")
+        wanted = [TopicPartition(*partition, offset, metadata) for partition, (offset, metadata) in offsets.items()]
+        try:
+            answers = self._consumer.commit(offsets=wanted, asynchronous=False)
+        except KafkaException as error:
+            raise group_error(client_error(error), self._options) from error
+        for answer in answers or ():
+            if answer.error is not None:
+                right = missing_right(answer.error, self._options, answer.topic, "READ")
+                raise right or group_error(answer.error, self._options)
+        self._watch.answered()
+
+    def seek(self, positions: Mapping[PartitionId, int]) -> None:
+        """Go on reading at these offsets. Where the client isn't ready for it, its records are discarded until it is."""
+        self._assignment.wants(positions)
+        self._seek_again()
+
+    def pause(self, partitions: Sequence[PartitionId]) -> None:
+        """Return no records of these until `resume`."""
+        if changed := self._assignment.pause(partitions):
+            self._consumer.pause([TopicPartition(*partition) for partition in changed])
+
+    def resume(self, partitions: Sequence[PartitionId]) -> None:
+        """Return records of these again."""
+        if changed := self._assignment.resume(partitions):
+            self._consumer.resume([TopicPartition(*partition) for partition in changed])
+
+    def end_offsets(self) -> Mapping[PartitionId, int]:
+        """The last stable offsets as the client last reported them, about once a second."""
+        return {partition: end for partition, end in self._ends.items() if partition in self._assignment.held}
+
+    def close(self) -> None:
+        """Leave the group; what the listener raises on `revoked` is raised when the client is closed."""
+        self._consumer.close()
+        self._raise_stored()
+
+    def _take(self, max_records: int, max_bytes: int, timeout: float) -> list[Message]:
+        """One record as soon as it comes, then the rest of what is there already: a full call would wait out its time."""
+        messages = self._consumer.consume(1, timeout)
+        size = sum(map(len, messages))
+        while messages and (wanted := self._appetite.chunk(max_records - len(messages), max_bytes - size)):
+            chunk = self._consumer.consume(wanted, 0)
+            if chunk:
+                taken = sum(map(len, chunk))
+                self._appetite.took(len(chunk), taken)
+                size += taken
+                messages += chunk
+            if len(chunk) < wanted:
+                break
+        return messages
+
+    def _without_events(self, messages: list[Message]) -> list[Message]:
+        """The records among them; raises for an event that is an error."""
+        if not any(map(Message.error, messages)):
+            return messages
+        for message in messages:
+            error, topic, number = message.error(), message.topic(), message.partition()
+            if error is None or error.code() == codes.PARTITION_END:
+                continue
+            partition = None if topic is None else PartitionId(topic, -1 if number is None else number)
+            problem = reading_error(error, self._options, partition)
+            if error.code() not in codes.UNKNOWN_TOPIC:
+                raise problem
+            self._missing_topic = problem
+            self._logger.warning("%s", problem)
+        return [message for message in messages if message.error() is None]
+
+    def _usable(self, records: list[Message]) -> list[Message]:
+        """Without those of another assignment, or from before a seek that is still to be done."""
+        unusable = self._assignment.unusable
+        return [one for one in records if (one.topic(), one.partition()) not in unusable] if unusable else records
+
+    def _begin_pending(self) -> None:
+        """Start reading what the group gave, and tell the listener; when that fails, the next poll tries again."""
+        if not self._assignment.take_joined() and not self._assignment.pending:
+            return
+        starts = self._starts.of(self._consumer, self._assignment.pending)
+        try:
+            self._consumer.incremental_assign([TopicPartition(*partition, start.offset) for partition, start in starts.items()])
+        except KafkaException as error:
+            raise group_error(client_error(error), self._options) from error
+        self._assignment.began(starts)
+        self._missing_topic = None
+        self._watch.answered()
+        if self._listener is not None:
+            self._listener.assigned(starts)
+
+    def _seek_again(self) -> None:
+        for partition, offset in self._assignment.seeks.items():
+            try:
+                self._consumer.seek(TopicPartition(*partition, offset))
+            except KafkaException as error:
+                self._logger.debug("The seek in %s is to be repeated: %s", partition, client_error(error).name())
+            else:
+                self._assignment.sought(partition)
+
+    def _probe(self) -> None:
+        """Whether a broker answers after all: the client tells when all are gone, and not when one is back."""
+        if self._watch.is_fatal:
+            raise self._watch.error()
+        try:
+            self._consumer.list_topics(self._topics[0], timeout=_PROBE_SECONDS)
+        except KafkaException as error:
+            raise self._watch.error() from error
+        self._watch.answered()
+
+    def _raise_stored(self) -> None:
+        failure = self._rebalances.take_failure() if self._rebalances else None
+        if isinstance(failure, KafkaException):
+            raise group_error(client_error(failure), self._options) from failure
+        if failure is not None:
+            raise failure
+
+    def _read_statistics(self, text: str) -> None:
+        """The client's `stats_cb`; must not raise, and the text is the client's own."""
+        for topic, about in json.loads(text)["topics"].items():
+            for number, values in about["partitions"].items():
+                if values.get("ls_offset", -1) >= 0:
+                    self._ends[PartitionId(topic, int(number))] = values["ls_offset"]
