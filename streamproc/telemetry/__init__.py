@@ -1,1 +1,1 @@
-"""Metrics, HTTP endpoints and logging: the only place that imports prometheus_client."""
+"""What an operator sees of a running replica: metrics, health, logs. Only here prometheus_client and structlog are known."""

@@ -26,6 +26,11 @@ SECRETS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _no_file_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 def test_secrets_are_masked_wherever_settings_are_printed() -> None:
     loaded = load_settings(None, SECRETS, {})
     shown = [settings_yaml(loaded), json.dumps(shown_settings(loaded.settings)), repr(loaded), str(loaded.settings)]
