@@ -156,4 +156,5 @@ def frame_of(features: FeatureColumns) -> pd.DataFrame:
             columns += list(array.T)
     if columns and all(column.dtype == np.float64 for column in columns):
         return pd.DataFrame(np.column_stack(columns), columns=names, copy=False)
-    return pd.DataFrame(dict(zip(names, columns, strict=True)), columns=names)
+    typed = {name: pd.Series(column, dtype=column.dtype, copy=False) for name, column in zip(names, columns, strict=True)}
+    return pd.DataFrame(typed, copy=False)

@@ -1,0 +1,165 @@
+"""A deployment of streamproc on a real broker: topics, configuration, published models, replicas, and the verdict on what they did."""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import yaml
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+from support.processes import Replica, streamproc, wait_until
+from support.shops import OUTPUT_ID, SCHEMA, SCHEMA_ID, Sale, Shop, differs, encode, expectations, sale
+from support.verifier import Prediction, Record, Verdict, judge, read_predictions, read_topic
+
+PARTITIONS = 4
+
+
+class Deployment:
+    """Topics of its own, and a folder with `streamproc.yaml`, the database and the store."""
+
+    def __init__(self, bootstrap_servers: str, folder: Path, *, partitions: int = PARTITIONS, **settings: Any) -> None:  # YAML
+        self.bootstrap_servers = bootstrap_servers
+        self.folder = folder
+        name = uuid.uuid4().hex[:8]
+        self.input, self.output, self.dead = f"in-{name}", f"out-{name}", f"dead-{name}"
+        self.config = folder / "streamproc.yaml"
+        self._write_config(name, settings)
+        self.create_topics({topic: {} for topic in (self.input, self.output, self.dead)}, partitions)
+        self._producer = Producer({"bootstrap.servers": bootstrap_servers, "partitioner": "murmur2_random", "linger.ms": 20})
+
+    def _write_config(self, name: str, settings: Mapping[str, Any]) -> None:  # YAML
+        (self.folder / "sale.avsc").write_text(json.dumps(SCHEMA))
+        config: dict[str, Any] = {  # YAML
+            "kafka": {
+                "bootstrap_servers": self.bootstrap_servers,
+                "group_id": f"group-{name}",
+                "input_topics": [self.input],
+                "output_topic": self.output,
+                "dead_letter_topic": self.dead,
+                "consumer": {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500},
+            },
+            "avro": {"schemas": [{"id": SCHEMA_ID, "file": "sale.avsc", "output_id": OUTPUT_ID}]},
+            "records": {"event_time_field": "sold_at"},
+            "models": {"refresh_seconds": 0.3},
+        }
+        for section, values in settings.items():
+            config.setdefault(section, {})
+            config[section] = {**config[section], **values} if isinstance(values, dict) else values
+        self.config.write_text(yaml.safe_dump(config))
+
+    def create_topics(self, topics: Mapping[str, Mapping[str, str]], partitions: int = PARTITIONS) -> None:
+        """Topics with their broker settings, ready to be used."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+        new = [NewTopic(topic, partitions, 1, config=dict(config)) for topic, config in topics.items()]
+        for created in admin.create_topics(new).values():
+            created.result(30)
+        wait_until(lambda: set(topics) <= set(admin.list_topics(timeout=10).topics), "topics")
+
+    def command(self, *arguments: str) -> str:
+        """A command of streamproc that has to succeed, and what it prints."""
+        done = streamproc(*arguments, "-c", str(self.config))
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def publish(self, shops: Iterable[Shop]) -> dict[str, str]:
+        """Publish each shop's model for its tenant; tenant → model id."""
+        from support.publishing import publish_estimator  # noqa: PLC0415 - only here does the deployment use streamproc's own code
+
+        return {
+            shop.tenant: publish_estimator(
+                self.config,
+                shop.estimator,
+                shop.tenant,
+                tenants=[shop.tenant],
+                features=None if shop.has_names else shop.features,
+            )
+            for shop in shops
+        }
+
+    def produce(self, sales: Iterable[Sale]) -> None:
+        """Send sales as events, keyed by tenant and a customer, and wait until the broker has them."""
+        for number, one in enumerate(sales):
+            self.produce_bytes(
+                encode(one), key=f"{one['tenant_id']}/{number % 7}".encode(), headers=[("n", str(number).encode())]
+            )
+        self.flush()
+
+    def produce_bytes(
+        self,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes | None]] = (),
+        timestamp: int = 0,
+    ) -> None:
+        """Send one record as it is; call `flush` in the end."""
+        while True:
+            try:
+                self._producer.produce(self.input, value, key, headers=list(headers), timestamp=timestamp)
+            except BufferError:
+                self._producer.poll(0.1)
+            else:
+                return
+
+    def flush(self) -> None:
+        """Wait until the broker has all that was produced."""
+        assert self._producer.flush(60) == 0
+
+    def replica(self, *settings: str) -> Replica:
+        """One more process."""
+        return Replica(self.config, *settings)
+
+    def inputs(self) -> list[Record]:
+        """All input records."""
+        return read_topic(self.bootstrap_servers, self.input)
+
+    def predictions(self) -> list[Prediction]:
+        """All predictions so far."""
+        output = json.loads(self.command("schema", "show", "--output", "--json"))
+        schema = output[0]["schema"] if isinstance(output, list) else output
+        return read_predictions(self.bootstrap_servers, self.output, {OUTPUT_ID: fastavro.parse_schema(schema)})
+
+    def dead_letters(self) -> list[Record]:
+        """All dead letters so far."""
+        return read_topic(self.bootstrap_servers, self.dead)
+
+    def wait_done(self, seconds: float = 120) -> None:
+        """Return when the group has committed the end of every input partition."""
+
+        def is_done() -> bool:
+            lags = json.loads(self.command("lag", "--json"))
+            return all(row["lag_records"] == 0 for row in lags)
+
+        wait_until(is_done, "the group has committed all", seconds)
+
+    def verdict(self) -> Verdict:
+        """What became of the input."""
+        return judge(self.inputs(), self.predictions(), self.dead_letters())
+
+
+def sales_of(shops: Sequence[Shop], count: int, seed: int = 5) -> list[Sale]:
+    """Sales of random shops, some busier than others."""
+    rng = random.Random(seed)  # noqa: S311 - test data
+    weights = [1 / (number + 1) for number in range(len(shops))]
+    return [sale(shop.tenant, rng) for shop in rng.choices(shops, weights, k=count)]
+
+
+def wrong_predictions(shops: Sequence[Shop], predictions: Sequence[Prediction]) -> list[str]:
+    """Every way in which a prediction is not what scikit-learn says of the same record."""
+    by_tenant: dict[str, list[Prediction]] = {}
+    for prediction in predictions:
+        by_tenant.setdefault(prediction.event["tenant_id"], []).append(prediction)
+    found = []
+    for shop in shops:
+        mine = by_tenant.pop(shop.tenant, [])
+        if mine:
+            expected = expectations(shop, [dict(prediction.event) for prediction in mine])
+            found += [differs(shop, one, p.prediction) for one, p in zip(expected, mine, strict=True)]
+    assert not by_tenant, "predictions for tenants that nobody knows"
+    return [difference for difference in found if difference]
