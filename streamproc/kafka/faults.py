@@ -13,8 +13,8 @@ from streamproc.kafka.options import ConnectionOptions, unknown_setting
 from streamproc.kafka.setting_names import KNOWN
 
 _GROUP_CONFIGURATION = {
-    KafkaError.INCONSISTENT_GROUP_PROTOCOL: "has members of another kind (expected: cooperative-sticky only): stop those, or choose "
-    "another kafka.group_id",
+    KafkaError.INCONSISTENT_GROUP_PROTOCOL: "has members of another kind (expected: cooperative-sticky only): stop those, or "
+    "choose another kafka.group_id",
     KafkaError.INVALID_SESSION_TIMEOUT: "refuses this kafka.consumer.session.timeout.ms: the broker has other bounds",
     KafkaError.INVALID_GROUP_ID: "has a name that the broker refuses: correct kafka.group_id",
     KafkaError.OFFSET_METADATA_TOO_LARGE: "can't commit: the broker's offset.metadata.max.bytes has to be at least 3500",

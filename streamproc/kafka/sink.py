@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import repeat
 from typing import NamedTuple
 
@@ -21,6 +21,9 @@ _ROOM_SECONDS = 0.05
 _PURGE_SECONDS = 5.0
 
 
+_Pairs = list[tuple[str, str | bytes | None]]
+
+
 class _Failure(NamedTuple):
     error: KafkaError
     topic: str
@@ -31,7 +34,7 @@ class KafkaSink:
 
     Only failures are reported to Python: that `flush` left nothing in the queue and no failure was reported since the last one
     confirms everything. After a failure other than a refusal the producer is thrown away with all that it still held, so that
-    nothing of it is delivered later, behind what is sent anew. (A request that a broker had already received can't be recalled.)
+    nothing of it is delivered later, behind what is sent anew. (What a broker has already received can't be recalled.)
     """
 
     def __init__(self, options: ConnectionOptions, *, logger: logging.Logger) -> None:
@@ -57,7 +60,7 @@ class KafkaSink:
         timestamps = [
             max(0, timestamp) for timestamp in records.timestamps.tolist()
         ]  # 0 means now; records without a time get it
-        headers: Iterable[Headers | None] = records.headers if any(records.headers) else repeat(None)
+        headers = map(_pairs, records.headers) if any(records.headers) else repeat(None)
         for row, record in enumerate(zip(records.values, records.keys, timestamps, headers, strict=False)):
             value, key, timestamp, pairs = record
             try:
@@ -106,7 +109,7 @@ class KafkaSink:
         failures = self._failures
         refusals = [failure for failure in failures if failure.error.code() in codes.CONTENT_REFUSED]
         rights = (missing_right(failure.error, self._options, failure.topic, "WRITE") for failure in failures)
-        error = next((right for right in rights if right), None)
+        error: StreamprocError | None = next((right for right in rights if right), None)
         if error is None and refusals:
             error = _refusal(refusals[0])
         if error is None:
@@ -141,6 +144,10 @@ class KafkaSink:
     def _throw_away(self) -> None:
         self._producer.purge()
         self._producer.flush(_PURGE_SECONDS)
+
+
+def _pairs(headers: Headers | None) -> _Pairs | None:
+    return list(headers) if headers else None
 
 
 def _refusal(failure: _Failure) -> DeliveryRefusedError:

@@ -18,7 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 ADDRESS_VARIABLE = "STREAMPROC_TEST_BOOTSTRAP_SERVERS"
 
@@ -236,10 +237,16 @@ def fetch_jars() -> None:
 
 
 @contextmanager
-def own_broker(folder: Path, **options: object) -> Iterator[KafkaBroker]:
-    """A broker from the jars for one test or module that stops, kills or configures it."""
+def own_broker(
+    folder: Path,
+    *,
+    settings: Mapping[str, str] | None = None,
+    client: Mapping[str, str] | None = None,
+    format_arguments: tuple[str, ...] = (),
+) -> Iterator[KafkaBroker]:
+    """A broker from the jars for one test or module that stops, kills or configures it; arguments as in `KafkaBroker`."""
     fetch_jars()
-    broker = KafkaBroker(folder, **options)  # type: ignore[arg-type]  # handed on as they are
+    broker = KafkaBroker(folder, settings=settings, client=client, format_arguments=format_arguments)
     try:
         broker.start()
         yield broker
@@ -260,18 +267,28 @@ def session_broker(folder: Path) -> Iterator[Cluster]:
         given.wait_until_ready()
         yield given
         return
-    from support.kafka_container import ContainerUnavailableError, container_broker  # noqa: PLC0415  # slow to import
+    from support import kafka_container  # noqa: PLC0415  # slow to import, and needed without an address only
 
     try:
-        container = container_broker()
-    except ContainerUnavailableError as no_container:
-        try:
-            fetch_jars()
-        except KafkaUnavailableError as error:
-            text = f"no Kafka for the tests: {ADDRESS_VARIABLE} is not set; {no_container}; {error}"
-            raise KafkaUnavailableError(text) from error
-        with own_broker(folder) as broker:
+        container = kafka_container.ContainerBroker(free_port())
+    except kafka_container.ContainerUnavailableError as error:
+        with _broker_from_jars(folder, str(error)) as broker:
             yield broker
         return
-    with container as address:
-        yield Cluster(address)
+    try:
+        contained = Cluster(container.address)
+        contained.wait_until_ready()
+        yield contained
+    finally:
+        container.stop()
+
+
+@contextmanager
+def _broker_from_jars(folder: Path, tried_before: str) -> Iterator[KafkaBroker]:
+    try:
+        fetch_jars()
+    except KafkaUnavailableError as error:
+        text = f"no Kafka for the tests: {ADDRESS_VARIABLE} is not set; {tried_before}; {error}"
+        raise KafkaUnavailableError(text) from error
+    with own_broker(folder) as broker:
+        yield broker

@@ -1,0 +1,56 @@
+"""A Kafka broker in a container, where a Docker engine answers."""
+
+from __future__ import annotations
+
+from docker.errors import DockerException  # type: ignore[import-untyped]  # ships no types
+from testcontainers.core.container import DockerContainer
+
+_IMAGE = "apache/kafka:4.3.0"
+_PORT = 9092
+
+
+class ContainerUnavailableError(RuntimeError):
+    """There is no Docker engine, or it can't run the broker."""
+
+
+class ContainerBroker:
+    """A broker in a container that publishes a port of 127.0.0.1.
+
+    Raises:
+        ContainerUnavailableError: no engine answers, or it can't start the container, for example without the image.
+
+    """
+
+    def __init__(self, host_port: int) -> None:
+        self.address = f"127.0.0.1:{host_port}"
+        try:
+            self._container = DockerContainer(_IMAGE, env=_environment(host_port))
+            self._container.ports = {f"{_PORT}/tcp": ("127.0.0.1", host_port)}  # type: ignore[dict-item]  # docker takes both
+            self._container.start()
+        except DockerException as error:
+            text = f"no Docker engine answers, or it can't run {_IMAGE} ({type(error).__name__})"
+            raise ContainerUnavailableError(text) from error
+
+    def stop(self) -> None:
+        """End and remove the container."""
+        self._container.stop()
+
+
+def _environment(host_port: int) -> dict[str, str]:
+    return {
+        "KAFKA_NODE_ID": "1",
+        "KAFKA_PROCESS_ROLES": "broker,controller",
+        "KAFKA_LISTENERS": f"PLAINTEXT://:{_PORT},CONTROLLER://:9093",
+        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://127.0.0.1:{host_port}",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
+        "KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS": "1",
+        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_NUM_PARTITIONS": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+        "KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
+    }
