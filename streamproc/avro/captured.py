@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamproc.avro.kernel_walk import walk
+from streamproc.avro.opcodes import MAX_DEPTH
 from streamproc.avro.program import Program
 from streamproc.avro.split import SplitBatch
 from streamproc.batches import RecordBatch
@@ -17,16 +18,22 @@ from streamproc.batches import RecordBatch
 class Captured:
     """The captured fields of m records. Positions in `values` count bytes of the payload."""
 
-    payload: NDArray[np.uint8]
+    buffer: bytes
+    """The payload of the batch."""
     program: Program
     values: NDArray[np.int64]
     """(m, slots), see `opcodes`."""
     kinds: NDArray[np.uint8]
     """(m, slots); null in every slot of a record that could not be walked."""
 
+    @property
+    def payload(self) -> NDArray[np.uint8]:
+        """The buffer as kernels take it."""
+        return np.frombuffer(self.buffer, np.uint8)
+
     def take(self, positions: NDArray[np.int64]) -> Captured:
         """The records at these positions."""
-        return Captured(self.payload, self.program, self.values[positions], self.kinds[positions])
+        return Captured(self.buffer, self.program, self.values[positions], self.kinds[positions])
 
 
 def capture(batch: RecordBatch, split: SplitBatch, program: Program, rows: NDArray[np.int64], max_items: int) -> Captured:
@@ -46,5 +53,6 @@ def capture(batch: RecordBatch, split: SplitBatch, program: Program, rows: NDArr
         kinds,
         split.fault,
         split.place,
+        np.empty((MAX_DEPTH, 2), np.int64),
     )
-    return Captured(payload, program, values, kinds)
+    return Captured(batch.payload, program, values, kinds)

@@ -19,6 +19,8 @@ from streamproc.errors import Reason
 def read_columns(columns: Sequence[Column], captured: Captured) -> FeatureColumns:
     """The columns of all captured records."""
     count = len(captured.values)
+    if all(column.plain for column in columns):
+        return _doubles(columns, captured)
     null = np.zeros((count, len(columns)), np.bool_)
     status = np.zeros(count, np.uint8)
     arrays = [
@@ -26,6 +28,14 @@ def read_columns(columns: Sequence[Column], captured: Captured) -> FeatureColumn
         for place, column in enumerate(columns)
     ]
     return FeatureColumns(tuple(column.name for column in columns), tuple(arrays), null, status)
+
+
+def _doubles(columns: Sequence[Column], captured: Captured) -> FeatureColumns:
+    """As `read_columns`, for columns that all are doubles and never null: one copy."""
+    slots = [captured.program.slots[column.path] for column in columns]
+    block = np.ascontiguousarray(captured.values[:, slots].T).view(np.float64)
+    null = np.zeros((len(captured.values), len(columns)), np.bool_)
+    return FeatureColumns(tuple(column.name for column in columns), tuple(block), null, np.zeros(len(null), np.uint8))
 
 
 class _Reader:
@@ -60,7 +70,7 @@ class _Reader:
         return np.full(len(null) if width == 1 else (len(null), width), np.nan)
 
     def _numbers(self) -> NDArray[np.float64]:
-        if self._column.types.kinds == {op.IS_DOUBLE} and not self._column.types.optional:
+        if self._column.plain:
             return self._values.copy().view(np.float64)
         self._refuse(~np.isin(self._kinds, (op.NULL, *NUMBERS)))
         return as_floats(self._values, self._kinds)

@@ -47,6 +47,11 @@ class Column:
     width: int = 1
     """How many columns of the model the feature makes."""
 
+    @property
+    def plain(self) -> bool:
+        """A double that is never null: its column is what was captured."""
+        return self.form is Form.FLOAT and self.types.kinds == {op.IS_DOUBLE} and not self.types.optional
+
 
 def plan_columns(schema: AvroSchema, names: Sequence[str], n_columns: int | None) -> tuple[Column, ...]:
     """How the features `names` of a model with `n_columns` columns (None: one each) are read.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from streamproc.avro.kernel_reads import capture_doubles, kernel, next_block, read_index, read_scalar, skip
+from streamproc.avro.kernel_reads import capture_doubles, inlined, kernel, next_block, read_index, read_scalar, skip
 from streamproc.avro.opcodes import (
     BAD_BRANCH,
     BLOCK_SIZE,
@@ -28,7 +28,7 @@ BUILT_WITH = ""
 """Digest of `opcodes` and `kernel_reads`; see there."""
 
 
-@kernel
+@inlined
 def _after_empty_items(payload: NDArray[np.uint8], at: int, end: int, budget: int) -> tuple[int, int]:
     """Walk the blocks of an array whose items take no bytes; returns the items counted, and the position."""
     items = 0
@@ -41,7 +41,7 @@ def _after_empty_items(payload: NDArray[np.uint8], at: int, end: int, budget: in
         items += count
 
 
-@kernel
+@inlined
 def _walk_record(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - an interpreter's dispatch: splitting it would cost time
     payload: NDArray[np.uint8],
     at: int,
@@ -144,14 +144,14 @@ def walk(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
     kinds: NDArray[np.uint8],
     fault: NDArray[np.uint8],
     place: NDArray[np.int64],
+    stack: NDArray[np.int64],
 ) -> None:
     """Run a program over the records of `rows`.
 
     Record `rows[i]` is ``payload[body[rows[i]]:bounds[rows[i] + 1]]``; its captures go to row i of `values` and `kinds`, which
     must hold zeros in `kinds`. Where a record can't be walked, `fault[rows[i]]` becomes its fault, `place[rows[i]]` (position
-    in the body, instruction), and its kinds become null.
+    in the body, instruction), and its kinds become null. `stack` is room to work in: (MAX_DEPTH, 2).
     """
-    stack = np.empty((MAX_DEPTH, 2), np.int64)
     for i in range(rows.shape[0]):
         row = rows[i]
         found, at, pc = _walk_record(payload, body[row], bounds[row + 1], ops, jumps, max_items, values, kinds, i, stack)

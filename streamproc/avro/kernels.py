@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from streamproc.avro.kernel_reads import kernel, next_block, read_big_endian, read_bits, read_index, read_long, read_scalar
+from streamproc.avro.kernel_reads import (
+    inlined,
+    kernel,
+    next_block,
+    read_big_endian,
+    read_bits,
+    read_index,
+    read_long,
+    read_scalar,
+    signed,
+)
 from streamproc.avro.opcodes import (
     BAD_BRANCH,
     FLOAT,
@@ -64,7 +74,7 @@ def read_frames(
             key[row], body[row], fault[row] = _frame(payload, at, length, framing)
 
 
-@kernel
+@inlined
 def _frame(payload: NDArray[np.uint8], at: int, length: int, framing: int) -> tuple[int, int, int]:
     size = 5 if framing == CONFLUENT else 10
     if framing == CONFLUENT:
@@ -91,7 +101,7 @@ def spans(payload: NDArray[np.uint8], positions: NDArray[np.int64], starts: NDAr
             ends[i] = at + length
 
 
-@kernel
+@inlined
 def _hash_bytes(payload: NDArray[np.uint8], at: int, length: int, seed: int) -> int:
     mixed = np.uint64(seed) ^ np.uint64(length)
     done = 0
@@ -105,7 +115,7 @@ def _hash_bytes(payload: NDArray[np.uint8], at: int, length: int, seed: int) -> 
     return signed((mixed * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20))
 
 
-@kernel
+@inlined
 def _tenant_span(payload: NDArray[np.uint8], kind: int, value: int) -> tuple[int, int, int]:
     """Where a tenant's bytes start, how many they are (-1: it is the number `value`), and its fault or 0."""
     if kind == IS_STRING:
@@ -120,7 +130,7 @@ def _tenant_span(payload: NDArray[np.uint8], kind: int, value: int) -> tuple[int
     return 0, 0, TENANT_NULL if kind == NULL else TENANT_TYPE
 
 
-@kernel
+@inlined
 def _same_bytes(payload: NDArray[np.uint8], one: int, other: int, length: int) -> bool:
     for byte in range(length):  # noqa: SIM110 - a generator would not compile
         if payload[np.uint64(one + byte)] != payload[np.uint64(other + byte)]:
@@ -128,7 +138,7 @@ def _same_bytes(payload: NDArray[np.uint8], one: int, other: int, length: int) -
     return True
 
 
-@kernel
+@inlined
 def _place(
     payload: NDArray[np.uint8],
     table: NDArray[np.int32],
@@ -166,8 +176,8 @@ def index_tenants(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
 ) -> int:
     """Number the tenants of `rows` in order of appearance; returns how many there are.
 
-    `number[i]` becomes the number of the tenant of `rows[i]`, -1 where `fault[rows[i]]` is or becomes set. `distinct[k]`
-    becomes the (kind, value or start of its bytes, their count or -1) of tenant k. `table` holds -1 in a power of two of places, at least
+    `number[i]` becomes the number of the tenant of `rows[i]`, -1 where its fault is or becomes set. `distinct[k]` becomes the
+    (kind, value or start of its bytes, their count or -1) of tenant k. `table` holds -1 in a power of two of places, at least
     twice as many as rows; `seed` is secret, so that nobody can choose tenants that collide.
     """
     found = 0
@@ -240,7 +250,7 @@ def read_elements(
         lengths[i] = element
 
 
-@kernel
+@inlined
 def _element(payload: NDArray[np.uint8], at: int, end: int, kind: int) -> tuple[int, int, int]:
     if kind == IS_INTEGER:
         return read_scalar(payload, at, end, LONG, 0, 0)

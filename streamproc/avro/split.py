@@ -105,6 +105,8 @@ class Splitter:
 
     def _find_by_headers(self, batch: RecordBatch, split: SplitBatch) -> list[int]:
         """The rows whose schema a header names, all of them found or refused: their value is the body as it is."""
+        if not any(batch.headers):
+            return []
         groups: dict[tuple[bytes, str], list[int]] = {}
         for row, headers in enumerate(batch.headers):
             value = frames.schema_header(headers) if headers else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from streamproc.avro import opcodes as op
 from streamproc.avro.captured import Captured
-from streamproc.avro.kernels import index_tenants
+from streamproc.avro.kernels import MAX_TENANT_BYTES, index_tenants
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _SEED: Final = secrets.randbits(62)
@@ -34,43 +35,49 @@ class TenantIndex:
 
     def add(self, captured: Captured, tenant_field: str, rows: NDArray[np.int64], fault: NDArray[np.uint8]) -> None:
         """Find the tenants of `rows`, which were captured; sets `fault` of those that have none or an invalid one."""
-        slot, payload = captured.program.slots[tenant_field], captured.payload
+        slot = captured.program.slots[tenant_field]
         kinds, values = np.ascontiguousarray(captured.kinds[:, slot]), np.ascontiguousarray(captured.values[:, slot])
         table = np.full(1 << max(4, (2 * len(rows)).bit_length()), -1, np.int32)
         distinct = np.empty((len(rows), 3), np.int64)
         local = np.empty(len(rows), np.int32)
-        found = index_tenants(payload, rows, kinds, values, _SEED, table, distinct, local, fault)
-        numbers = np.empty(found + 1, np.int32)
-        numbers[-1] = -1
+        found = index_tenants(captured.payload, rows, kinds, values, _SEED, table, distinct, local, fault)
+        numbers = np.full(found + 1, -1, np.int32)
         faults = np.zeros(found + 1, np.uint8)
         for index, (kind, value, length) in enumerate(distinct[:found].tolist()):
-            raw = payload[value : value + length].tobytes() if length >= 0 else b""
-            text = _text(kind, value, raw, captured.program.symbols)
-            numbers[index] = -1 if isinstance(text, int) else self.names.setdefault(text, len(self.names))
-            faults[index] = text if isinstance(text, int) else 0
+            if kind == op.IS_STRING:
+                text = _text(captured.buffer[value : value + length])
+            else:
+                text = _text_of_other(kind, value, captured)
+            if isinstance(text, str):
+                numbers[index] = self.names.setdefault(text, len(self.names))
+            else:
+                faults[index] = text
         self.number[rows] = numbers[local]
         if faults.any():
             invalid = faults[local] != 0
             fault[rows[invalid]] = faults[local[invalid]]
 
 
-def _text(kind: int, value: int, raw: bytes, symbols: tuple[str, ...]) -> str | int:
+@lru_cache(maxsize=65536)
+def _text(raw: bytes) -> str | int:
     """The tenant's name, or its fault."""
-    if kind == op.IS_INTEGER:
-        return str(value)
-    if kind == op.IS_ENUM:
-        return _checked(symbols[value])
-    if kind == op.IS_UUID:
-        return str(UUID(bytes=raw))
     try:
         return _checked(raw.decode())
     except UnicodeDecodeError:
         return op.TENANT_UTF8
 
 
+def _text_of_other(kind: int, value: int, captured: Captured) -> str | int:
+    if kind == op.IS_INTEGER:
+        return str(value)
+    if kind == op.IS_ENUM:
+        return _checked(captured.program.symbols[value])
+    return str(UUID(bytes=captured.buffer[value : value + 16]))
+
+
 def _checked(name: str) -> str | int:
     if not name:
         return op.TENANT_EMPTY
-    if len(name.encode("utf-8", "surrogatepass")) > 255:  # noqa: PLR2004 - contract.md section 4
+    if len(name.encode("utf-8", "surrogatepass")) > MAX_TENANT_BYTES:
         return op.TENANT_LONG
     return op.TENANT_CONTROL if _CONTROL.search(name) else name
