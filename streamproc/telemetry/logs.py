@@ -22,6 +22,7 @@ def configure_logging(level: Level, log_format: Format, stream: TextIO) -> None:
     """
     is_console = log_format == "console" or (log_format == "auto" and stream.isatty())
     handler = logging.StreamHandler(stream)
+    handler.set_name(LOGGER)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[
@@ -32,7 +33,7 @@ def configure_logging(level: Level, log_format: Format, stream: TextIO) -> None:
         )
     )
     root = logging.getLogger()
-    for old in [old for old in root.handlers if isinstance(old.formatter, structlog.stdlib.ProcessorFormatter)]:
+    for old in [old for old in root.handlers if old.name == LOGGER]:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(max(logging.WARNING, _number(level)))
