@@ -80,3 +80,8 @@ def test_kernels_are_compiled_for_the_processor_that_the_running_image_asks_for(
 def test_each_library_gets_one_thread() -> None:
     for variable in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
         assert f"{variable}_NUM_THREADS=1" in RUNTIME
+
+
+def test_the_build_fails_where_the_unprivileged_user_would_still_compile_a_kernel() -> None:
+    check = RUNTIME.index("RUN NUMBA_CACHE_DIR=/dev/null/nowhere python -m warm_kernels")
+    assert RUNTIME.index("PREBUILT_KERNELS_DIR=") < RUNTIME.index("USER 65532") < check
