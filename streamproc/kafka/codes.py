@@ -32,6 +32,7 @@ UNSUPPORTED = frozenset(
         KafkaError.INCONSISTENT_GROUP_PROTOCOL,
     }
 )
+TIMED_OUT = frozenset({KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE, KafkaError.REQUEST_TIMED_OUT})
 MAX_POLL_EXCEEDED = KafkaError._MAX_POLL_EXCEEDED
 PARTITION_END = KafkaError._PARTITION_EOF
 PURGED = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})

@@ -89,7 +89,6 @@ def consumer_config(options: ConnectionOptions) -> Settings:
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",  # positions are resolved by us; an offset out of range must not jump
         "isolation.level": "read_committed",
-        "allow.auto.create.topics": False,
         "statistics.interval.ms": 1000,  # the only place that tells the last stable offset without a request
         "max.poll.interval.ms": MAX_POLL_INTERVAL_MS,
         "socket.timeout.ms": COMMIT_DEADLINE_MS // 3,
@@ -113,7 +112,6 @@ def producer_config(options: ConnectionOptions) -> Settings:
         "request.required.acks": "all",
         "partitioner": "murmur2_random",
         "delivery.report.only.error": True,
-        "allow.auto.create.topics": False,
         "message.timeout.ms": min(MESSAGE_TIMEOUT_MS, _max_poll_interval_ms(options) * 2 // 5),
         "message.max.bytes": MAX_RECORD_BYTES,
         "queue.buffering.max.ms": 5,
@@ -145,6 +143,7 @@ def _client_config(options: ConnectionOptions) -> Settings:
     named: dict[str, Setting | None] = {
         "bootstrap.servers": options.bootstrap_servers,
         "client.id": CLIENT_ID,
+        "allow.auto.create.topics": False,
         "reconnect.backoff.max.ms": 1000,
         "security.protocol": security.protocol,
         "sasl.mechanisms": security.mechanism,
