@@ -132,7 +132,7 @@ class Pipeline:
         return _before_deferred(outcome, tenant_rows, predicted, deferred) if deferred else predicted
 
     def _groups(self, outcome: _Outcome, tenant_rows: _TenantRows, route: Served) -> Iterator[PredictionGroup]:
-        """The tenant's records by writer schema, which alone decides the features' dtypes. Unsound features are dead letters."""
+        """The tenant's records by writer schema, which alone decides the features' dtypes. Those with unsound features die."""
         metadata = route.model.metadata
         schemas = outcome.decoded.schema[tenant_rows.rows]
         for schema in np.unique(schemas).tolist():
@@ -152,6 +152,7 @@ class Pipeline:
 
     def _encode(self, outcome: _Outcome, part: Predicted) -> None:
         records, info, metadata = outcome.records, part.group.info, part.group.model.metadata
+        sources = [records.partition_id(row) for row in part.rows.tolist()]
         encoded = self._encoder.encode(
             part.values,
             part.scores,
@@ -159,10 +160,8 @@ class Pipeline:
             model_id=info.model_id,
             variant=info.variant,
             predicted_at_ms=int(self._clock.wall() * 1000),
-            topics=[records.partitions[index].topic for index in records.partition[part.rows].tolist()],
-            partitions=np.array(
-                [records.partitions[index].partition for index in records.partition[part.rows].tolist()], np.int32
-            ),
+            topics=[source.topic for source in sources],
+            partitions=np.array([source.partition for source in sources], np.int32),
             offsets=records.offsets[part.rows],
         )
         text = "the prediction holds NaN, infinity or a value that the output schema can't; the model returned what it must not"
@@ -185,7 +184,7 @@ class Pipeline:
             records=records,
             outputs=OutgoingRecords(
                 topic=self._output_topic,
-                values=decoded.output_values(predicted, [outcome.suffixes[row] for row in rows]),
+                values=list(decoded.output_values(predicted, [outcome.suffixes[row] for row in rows])),
                 keys=[decoded.tenants[t].encode() if key is None else key for t, key in zip(tenant, keys, strict=True)],
                 headers=decoded.output_headers(predicted),
                 timestamps=records.timestamps[predicted],
@@ -255,7 +254,8 @@ def _is_nan(array: NDArray[np.generic]) -> NDArray[np.bool_]:
     """(n,): the row holds a NaN."""
     if array.dtype.kind != "f":
         return np.zeros(len(array), np.bool_)
-    return np.isnan(array.astype(np.float64, copy=False)).reshape(len(array), -1).any(axis=1)
+    nan: NDArray[np.bool_] = np.isnan(array.astype(np.float64, copy=False))
+    return nan if nan.ndim == 1 else np.logical_or.reduce(nan, axis=1)
 
 
 def _take_features(features: FeatureColumns, positions: NDArray[np.int64]) -> FeatureColumns:
