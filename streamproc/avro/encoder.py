@@ -38,7 +38,7 @@ class PredictionEncoder:
         """Write every class's score (True), none (False, 0), or those of the `scores` highest."""
         self._scores = scores
 
-    def encode(
+    def encode(  # noqa: PLR0913 - what a prediction is made of
         self,
         values: NDArray[Any],  # the elements' dtype is the model's own
         scores: NDArray[np.float64] | None,
@@ -97,11 +97,11 @@ class PredictionEncoder:
             return [None if value is None else value + _NO_SCORES for value in encoded]
         if scores.shape != (count, len(classes)):
             return [None] * count
-        sound = np.isfinite(scores).all(axis=1).tolist()
+        unsound = set(np.flatnonzero(~np.isfinite(scores).all(axis=1)).tolist())
         maps = self._score_maps(np.asarray(scores, np.float64), classes)
         return [
-            value + score_map if value is not None and is_sound else None
-            for value, score_map, is_sound in zip(encoded, maps, sound, strict=True)
+            value + score_map if value is not None and row not in unsound else None
+            for row, (value, score_map) in enumerate(zip(encoded, maps, strict=True))
         ]
 
     def _score_maps(self, scores: NDArray[np.float64], classes: tuple[str, ...]) -> list[bytes]:
@@ -145,7 +145,7 @@ def _encode_values(values: NDArray[Any], count: int) -> list[bytes | None]:  # a
     values = values.reshape(count)
     if values.dtype.kind == "f":
         encoded = _slices(values.astype("<f8").tobytes(), 8, count)
-        sound = np.isfinite(values.astype(np.float64)).tolist()
+        sound: list[bool] = np.isfinite(values.astype(np.float64)).tolist()
         return [_DOUBLE + double if is_sound else None for double, is_sound in zip(encoded, sound, strict=True)]
     return [_encode_scalar(value) for value in values.tolist()]
 

@@ -39,7 +39,7 @@ from streamproc.avro.opcodes import (
     TRUNCATED,
 )
 
-BUILT_WITH = ""
+BUILT_WITH = "a39ad50dba963b60"
 """Digest of `opcodes`. numba's cache sees a change of this file only, and a test sees to it that this line changes too."""
 
 Function = TypeVar("Function", bound=Callable[..., object])

@@ -24,7 +24,7 @@ from streamproc.avro.opcodes import (
     UNION,
 )
 
-BUILT_WITH = ""
+BUILT_WITH = "73e092c1dd0b64f7"
 """Digest of `opcodes` and `kernel_reads`; see there."""
 
 

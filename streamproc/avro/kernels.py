@@ -39,7 +39,7 @@ from streamproc.avro.opcodes import (
     VALUE_NULL,
 )
 
-BUILT_WITH = ""
+BUILT_WITH = "73e092c1dd0b64f7"
 """Digest of `opcodes` and `kernel_reads`; see there."""
 
 RAW, CONFLUENT, SINGLE_OBJECT = 0, 1, 2
