@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
 from streamproc.demo.ledger import Balance, Ledger, Record
 from streamproc.demo.scenario import Scenario, TrainedModel
@@ -18,6 +19,20 @@ SHOWN: Final = 10
 """Tenants in a table."""
 TOLERANCE: Final = 1e-9
 """How far a served number may lie from scikit-learn's own, relative to the larger of it and 1: BLAS sums by batch."""
+
+
+def report(scenario: Scenario, ledger: Ledger, console: Console) -> int:
+    """Print everything; 0 where in = out and each prediction is scikit-learn's own, else 1."""
+    balance, differing = ledger.balance(), disagreements(scenario, ledger)
+    for heading, lines in (
+        ("Some predictions, read back from the output topic", prediction_lines(scenario, ledger)),
+        ("How far off they are, in the mean", accuracy_lines(accuracy(scenario, ledger), scenario.unit)),
+        ("Summary", [*service_lines(ledger), agreement_line(balance.predicted, differing), balance_line(balance)]),
+    ):
+        console.out(f"\n{heading}")
+        for text in lines:
+            console.out(f"  {text}", highlight=False)
+    return 0 if balance.holds and not differing else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +142,20 @@ def accuracy_lines(found: Sequence[TenantAccuracy], unit: str) -> Iterator[str]:
     better = sum(row.own_error < row.shared_error for row in found)
     yield f"{'all':<10} {sum(weights):>7,}  {'':<19} {own:>9.2f}  {shared:>11.2f}   ({unit})"
     yield f"the own model is nearer for {better} of {len(found)} tenants"
+
+
+def service_lines(ledger: Ledger) -> Iterator[str]:
+    """Who predicted what."""
+    models = {model for model in ledger.model_ids if model is not None}
+    fallback = ledger.variants.get("fallback", 0)
+    yield f"{len(models)} models predicted; {fallback:,} records of tenants without one of their own went to the default model"
+
+
+def agreement_line(predicted: int, differing: int) -> str:
+    """Whether the processor says what scikit-learn says."""
+    if differing:
+        return f"{differing:,} of {predicted:,} predictions differ from scikit-learn's own"
+    return f"each of the {predicted:,} predictions equals scikit-learn's own for the same record"
 
 
 def balance_line(balance: Balance) -> str:

@@ -8,9 +8,10 @@ import pytest
 
 from streamproc.avro.schemas import SchemaIds, record_schema
 from streamproc.demo import flights as flights_module
+from streamproc.demo import generated as generated_module
 from streamproc.demo.estimators import RIDGE
 from streamproc.demo.flights import LAST_TRAINED_MONTH, flights, kind_for, read_flights
-from streamproc.demo.generated import MOST_MODELS, generated
+from streamproc.demo.generated import generated
 from streamproc.demo.ledger import EventCodec
 from streamproc.demo.scenario import EVENT_ID, Scenario, avro_columns
 from streamproc.errors import ConfigurationError
@@ -106,10 +107,11 @@ def test_generated_readings_lack_the_pressure_now_and_then(readings: Scenario) -
     assert None in readings.columns["pressure"]
 
 
-def test_sites_beyond_the_most_models_are_left_to_the_default_model() -> None:
+def test_sites_beyond_the_most_models_are_left_to_the_default_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generated_module, "MOST_MODELS", 2)
     told: list[str] = []
-    scenario = generated(told.append, records=10, tenants=MOST_MODELS + 3)
-    assert len(scenario.models) == MOST_MODELS
+    scenario = generated(told.append, records=10, tenants=5)
+    assert len(scenario.models) == 2
     assert "other 3 sites" in told[0]
 
 
