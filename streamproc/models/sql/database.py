@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,12 +108,7 @@ class Database:
 
     def _upgrade(self) -> None:
         if self._engine.dialect.name == "sqlite":
-            # Readers then go on while one writes. A property of the file, so set once; not possible within a transaction.
-            with self._engine.connect() as connection:
-                connection.get_isolation_level()
-                raw = connection.connection.dbapi_connection
-                if raw is not None:
-                    raw.cursor().execute("PRAGMA journal_mode = WAL")
+            _let_readers_go_on(self._engine)
         with self._begin_writing() as connection:
             upgrade(connection)
 
@@ -133,8 +128,8 @@ class Database:
             ) from error
         except ProgrammingError as error:
             raise ConfigurationError(
-                f"models.database_url: {self.name} refuses what the registry asks ({_kind(error)}); use a database of its own, with "
-                "rights to create tables at an upgrade and to read and write them"
+                f"models.database_url: {self.name} refuses what the registry asks ({_kind(error)}); use a database of its own, "
+                "with rights to create tables at an upgrade and to read and write them"
             ) from error
         except DBAPIError as error:
             if error.connection_invalidated:
@@ -160,7 +155,7 @@ def _engine(url_or_text: str | URL) -> Engine:
         return create_engine(url, pool_pre_ping=True, pool_timeout=10, pool_size=5, connect_args=_POSTGRESQL)
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise ConfigurationError(
-            "models.database_url: expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE; what is set is no such URL"
+            "models.database_url: expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE, found neither"
         ) from error
     except ModuleNotFoundError as error:
         raise ConfigurationError(
@@ -174,12 +169,23 @@ def _check(url: URL) -> None:
     if url.get_backend_name() == "postgresql":
         return
     if url.database in (None, "", ":memory:"):
-        raise ConfigurationError(
-            "models.database_url: a SQLite database in memory is another one for each process; name a file"
-        )
+        raise ConfigurationError("models.database_url: a SQLite database in memory is another one for each thread; name a file")
     folder = Path(str(url.database)).parent
     if not str(url.database).startswith("file:") and not folder.is_dir():
         raise ConfigurationError(f"models.database_url: the directory {folder} does not exist; create it, or name another file")
+
+
+def _let_readers_go_on(engine: Engine) -> None:
+    """Readers and a writer don't wait for each other from now on: a property of the file, not possible within a transaction.
+
+    Another process that is about to do the same may hold the file; then it is left to that one.
+    """
+    connection = engine.raw_connection()
+    try:
+        with suppress(engine.dialect.loaded_dbapi.OperationalError):
+            connection.cursor().execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()
 
 
 def _connect_sqlite(connection: Any, record: object) -> None:  # noqa: ANN401 - a connection of the driver

@@ -28,8 +28,8 @@ def is_current(connection: Connection) -> bool:
     unknown = [version for version in found if version not in KNOWN]
     if unknown:
         raise ConfigurationError(
-            f"models.database_url: the registry is at schema version {unknown[0]}, and this release knows versions up to {HEAD}; "
-            "a newer release has upgraded it: run that one, or restore the database from before"
+            f"models.database_url: the registry is at schema version {unknown[0]}, and this release knows versions up to "
+            f"{HEAD}: a newer release has upgraded it; run that one, or restore the database from before"
         )
     return found == [HEAD]
 
