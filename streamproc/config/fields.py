@@ -56,7 +56,7 @@ def _field_path(path: str) -> str:
 
 
 def _database_url(url: SecretUrl) -> SecretUrl:
-    if not re.match(r"(sqlite|postgresql)(\+\w+)?:/", url.get_secret_value()):
+    if not re.match(r"(sqlite|postgres(?:ql)?)(\+\w+)?:/", url.get_secret_value()):
         raise ValueError("a database URL such as sqlite:///streamproc.db or postgresql+psycopg://user@host/database")
     return url
 

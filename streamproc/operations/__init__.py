@@ -1,0 +1,1 @@
+"""What commands do beside running the processor: plain logic over the rooms, printed by `cli`."""
