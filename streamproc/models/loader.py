@@ -10,10 +10,10 @@ import heapq
 import logging
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from streamproc.errors import Reason, RecordError, Stage, TransientError
+from streamproc.errors import Reason, RecordError, Stage, StreamprocError
 from streamproc.models.base import Model, ModelInfo, ModelInfoRepository, ModelRepository
 
 _FIRST_RETRY_SECONDS = 0.2
@@ -69,9 +69,26 @@ class ModelLoader:
         refresh_seconds: float,
         max_wait_seconds: float | None,
         monotonic: Callable[[], float],
+        probes: Sequence[Callable[[], None]] = (),
+        answered: Callable[[], None] = lambda: None,
     ) -> None:
+        """Make the threads; `start` starts them.
+
+        Args:
+            infos: tenant → model id.
+            models: model id → model.
+            threads: how many models load at the same time.
+            refresh_seconds: how often changed assignments are looked for.
+            max_wait_seconds: how long a tenant may wait while other models load, outages not counted; None: for ever.
+            monotonic: the clock.
+            probes: each raises `TransientError` while its dependency does not answer; asked until all have answered once.
+            answered: called once, when they and the registry have.
+
+        """
         self._infos = infos
         self._models = models
+        self._probes = tuple(probes)
+        self._tell_answered = answered
         self._refresh_seconds = refresh_seconds
         self._max_wait_seconds = max_wait_seconds
         self._monotonic = monotonic
@@ -154,8 +171,8 @@ class ModelLoader:
         while (tenant := self._next_tenant()) is not None:
             try:
                 arrival = self._load(tenant)
-            except TransientError as error:
-                self._retry(tenant, error)
+            except Exception as error:  # noqa: BLE001 - a thread that ends would leave its tenants waiting for ever
+                self._retry(tenant, _text_of(error))
             else:
                 self._arrived(tenant, arrival)
 
@@ -180,17 +197,20 @@ class ModelLoader:
         try:
             self._check_wait(tenant)
             info = self._infos.get_model_info(tenant)
-            model = self._models.get_model(info.model_id)
-            _ = model.null_features  # probed here, so that the loop never waits for it
+            return Loaded(tenant, info, self._model(info.model_id))
         except RecordError as error:
             return NotLoaded(tenant, error)
-        except TransientError:
+
+    def _model(self, model_id: str) -> Model:
+        try:
+            model = self._models.get_model(model_id)
+            _ = model.null_features  # probed here, so that the loop never waits for it
+        except StreamprocError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a model's own code raises is that tenant's fault alone
-            logger.warning("A model could not be loaded", extra={"tenant": tenant, "exception": type(error).__name__})
-            text = f"loading the tenant's model raised {type(error).__name__}; publish a model that loads, and assign it"
-            return NotLoaded(tenant, RecordError(Reason.MODEL_REJECTED, Stage.ROUTE, text))
-        return Loaded(tenant, info, model)
+        except Exception as error:
+            text = f"loading model {model_id} raised {type(error).__name__}; publish a model that loads, and assign it"
+            raise RecordError(Reason.MODEL_REJECTED, Stage.ROUTE, text, model_id=model_id) from error
+        return model
 
     def _check_wait(self, tenant: str) -> None:
         if self._max_wait_seconds is None:
@@ -213,9 +233,9 @@ class ModelLoader:
             if self._requests.pop(tenant).again:
                 self._enqueue(tenant, 0.0)
 
-    def _retry(self, tenant: str, error: TransientError) -> None:
+    def _retry(self, tenant: str, why: str) -> None:
         with self._changed:
-            self._missed("load", error)
+            self._missed("load", why)
             request = self._requests[tenant]
             self._schedule(tenant, request, self._monotonic() + request.retry_seconds)
             request.retry_seconds = min(2 * request.retry_seconds, _LONGEST_RETRY_SECONDS)
@@ -225,9 +245,9 @@ class ModelLoader:
             pause = self._refresh_seconds
             try:
                 self._refresh()
-            except TransientError as error:
+            except Exception as error:  # noqa: BLE001 - without this thread no change would ever be served
                 with self._changed:
-                    self._missed("refresh", error)
+                    self._missed("refresh", _text_of(error))
                 pause = min(_LONGEST_RETRY_SECONDS, pause)
             with self._changed:
                 self._changed.wait_for(lambda: self._closing, pause)
@@ -235,20 +255,26 @@ class ModelLoader:
     def _refresh(self) -> None:
         """Read what changed.
 
-        The first call only learns the current revision, before any tenant is looked up, so that no change is missed.
+        The first call only learns the current revision, before any tenant is looked up, so that no change is missed; it also
+        asks whether the dependencies answer, so that a replica is ready only when they do.
         """
+        if self._revision is None:
+            for probe in self._probes:
+                probe()
         changes = self._infos.changes_since(sys.maxsize if self._revision is None else self._revision)
+        if self._revision is None:
+            self._tell_answered()
         with self._changed:
             self._answered("refresh")
             self._revision = changes.revision
             self._changed_tenants.extend(changes.tenants)
             self._changed.notify_all()
 
-    def _missed(self, who: str, error: TransientError) -> None:
+    def _missed(self, who: str, why: str) -> None:
         if self._outage_since is None:
             self._outage_since = self._monotonic()
-            logger.warning("Models can't be loaded for now: %s", error)
-        self._unavailable[who] = str(error)
+            logger.warning("Models can't be loaded for now: %s", why)
+        self._unavailable[who] = why
 
     def _answered(self, who: str) -> None:
         self._unavailable.pop(who, None)
@@ -259,3 +285,10 @@ class ModelLoader:
 
     def _outage_until(self, now: float) -> float:
         return self._outage_seconds + (now - self._outage_since if self._outage_since is not None else 0.0)
+
+
+def _text_of(error: Exception) -> str:
+    """Our own errors explain themselves; others may quote what nobody should read."""
+    return (
+        str(error) if isinstance(error, StreamprocError) else f"the model registry or store failed with {type(error).__name__}"
+    )

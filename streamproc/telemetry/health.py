@@ -26,13 +26,22 @@ class Health:
     Implements `ProcessorObserver`.
     """
 
-    def __init__(self, *, monotonic: Callable[[], float], stall_seconds: float, dependencies: Iterable[str]) -> None:
+    def __init__(
+        self,
+        *,
+        monotonic: Callable[[], float],
+        stall_seconds: float,
+        dependencies: Iterable[str],
+        missing: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """Start the clock; `missing` names a dependency, other than the loop's, that does not answer now."""
         self._monotonic = monotonic
         self._stall_seconds = stall_seconds
         self._lock = Lock()
         self._progressed = monotonic()
         self._unanswered = list(dict.fromkeys(dependencies))
         self._has_joined = False
+        self._missing = missing
         self._waiting: str | None = None
 
     def progressed(self) -> None:
@@ -62,8 +71,7 @@ class Health:
         return Verdict(ok=not missing, waiting_for=(*missing, *self._waits()))
 
     def _waits(self) -> tuple[str, ...]:
-        waiting = self._waiting
-        return () if waiting is None else (waiting,)
+        return tuple(what for what in (self._waiting, self._missing()) if what is not None)
 
     # ProcessorObserver
 

@@ -210,6 +210,42 @@ def test_changed_tenants_are_reported_and_the_next_refresh_asks_from_the_new_rev
     assert world.loader.changed_tenants() == []
 
 
+def test_a_replica_is_not_ready_before_each_dependency_has_answered_once() -> None:
+    world = World()
+    answers: queue.Queue[TransientError | None] = queue.Queue()
+    asked: queue.Queue[str | None] = queue.Queue()
+
+    def probe() -> None:
+        asked.put(world.loader.unavailable)
+        if error := answers.get(timeout=10):
+            raise error
+
+    world.loader._probes = (probe,)
+    world.start()
+    answers.put(TransientError("the store is away"))
+    answers.put(None)
+    assert asked.get(timeout=10) == "the model registry has not answered yet"
+    assert asked.get(timeout=10) == "the store is away"
+    world.loader.request("a")
+    assert isinstance(world.wait_for_arrival(), Loaded)
+    assert world.loader.unavailable is None
+    world.close()
+
+
+def test_a_registry_that_fails_in_an_unforeseen_way_is_asked_again(world: World) -> None:
+    failures = iter([ZeroDivisionError("secret")])
+
+    def look_up() -> ModelInfo:
+        for error in failures:
+            raise error
+        return ModelInfo("a@1")
+
+    world.infos.answers["a"] = look_up
+    world.start()
+    world.loader.request("a")
+    assert isinstance(world.wait_for_arrival(), Loaded)
+
+
 def test_a_tenant_that_waited_too_long_behind_other_models_is_given_up() -> None:
     now = [0.0]
     world = World(max_wait_seconds=900, monotonic=lambda: now[0])
@@ -225,7 +261,7 @@ def test_a_tenant_that_waited_too_long_behind_other_models_is_given_up() -> None
 def test_the_time_of_an_outage_is_not_waiting_for_other_models() -> None:
     now = [0.0]
     world = World(max_wait_seconds=900, monotonic=lambda: now[0])
-    world.loader._missed("load", TransientError("the store is away"))
+    world.loader._missed("load", "the store is away")
     world.loader.request("a")
     now[0] = 5000.0
     world.loader._answered("load")

@@ -1,0 +1,58 @@
+"""Settings → the Kafka adapters."""
+
+from __future__ import annotations
+
+import logging
+
+from streamproc.config import SecuritySettings, Settings
+from streamproc.kafka.options import ConnectionOptions, SecurityOptions
+from streamproc.kafka.sink import KafkaSink
+from streamproc.kafka.source import KafkaSource
+
+logger = logging.getLogger("streamproc.kafka")
+
+
+def connection_options(settings: Settings) -> ConnectionOptions:
+    """What every Kafka client needs to know.
+
+    Raises:
+        ConfigurationError: a setting below `kafka` that users may not change, or a password file that can't be read.
+
+    """
+    kafka = settings.kafka
+    return ConnectionOptions(
+        bootstrap_servers=kafka.bootstrap_servers,
+        group_id=kafka.group_id,
+        group_protocol=kafka.group_protocol,
+        security=_security_options(kafka.security),
+        client=kafka.client,
+        consumer=kafka.consumer,
+        producer=kafka.producer,
+    )
+
+
+def open_source(settings: Settings) -> KafkaSource:
+    """A member of the group; talks to nobody before `subscribe`."""
+    return KafkaSource(
+        connection_options(settings),
+        settings.kafka.input_topics,
+        auto_offset_reset=settings.kafka.auto_offset_reset,
+        logger=logger,
+    )
+
+
+def open_sink(settings: Settings) -> KafkaSink:
+    """The producer of outputs and dead letters."""
+    return KafkaSink(connection_options(settings), logger=logger)
+
+
+def _security_options(security: SecuritySettings) -> SecurityOptions:
+    password = security.read_password()
+    files = {name: getattr(security, name) for name in ("ca_file", "cert_file", "key_file")}
+    return SecurityOptions(
+        protocol=security.protocol,
+        mechanism=security.mechanism,
+        username=security.username,
+        password=password.get_secret_value() if password else None,
+        **{name: str(path) if path else None for name, path in files.items()},
+    )

@@ -1,0 +1,42 @@
+"""Settings → the registry, the artifact store, and repositories over them."""
+
+from __future__ import annotations
+
+from streamproc.config import Settings
+from streamproc.models.base import ArtifactStore
+from streamproc.models.formats import ModelFormats
+from streamproc.models.sql.database import Database
+from streamproc.models.sql.infos import SQLAlchemyModelInfoRepository
+from streamproc.models.sql.registry import ModelRegistry
+from streamproc.models.stored import StoredModelRepository
+from streamproc.models.stores import open_store as store_of
+
+
+def open_database(settings: Settings) -> Database:
+    """The registry's database; connects at first use."""
+    return Database(settings.models.database_url.get_secret_value())
+
+
+def open_registry(settings: Settings, database: Database | None = None) -> ModelRegistry:
+    """The registry of models and assignments, to write to."""
+    return ModelRegistry(database or open_database(settings))
+
+
+def open_infos(settings: Settings, database: Database | None = None) -> SQLAlchemyModelInfoRepository:
+    """Tenant → model, as the processor asks."""
+    return SQLAlchemyModelInfoRepository(database or open_database(settings), default_model_id=settings.models.default_model_id)
+
+
+def open_store(settings: Settings) -> ArtifactStore:
+    """Where artifacts are."""
+    return store_of(settings.models.store, s3_endpoint_url=settings.models.s3_endpoint_url)
+
+
+def open_formats(settings: Settings) -> ModelFormats:
+    """What may be loaded."""
+    return ModelFormats(settings.models.formats, settings.models.trusted_types)
+
+
+def open_models(settings: Settings, database: Database | None = None) -> StoredModelRepository:
+    """Model id → model, from the store."""
+    return StoredModelRepository(open_store(settings), open_registry(settings, database), formats=open_formats(settings))
