@@ -49,7 +49,7 @@ def _make_artifacts() -> None:
     )
     op.create_table(
         "artifact_tenants",
-        sa.Column("model_id", sa.ForeignKey("artifacts.model_id"), primary_key=True),
+        sa.Column("model_id", sa.String(128), sa.ForeignKey("artifacts.model_id"), primary_key=True),
         sa.Column("tenant", sa.String(255), primary_key=True),
         comment="Whom an artifact belongs to; no row: anybody may be assigned to it.",
     )
@@ -61,8 +61,8 @@ def _make_assignments() -> None:
         sa.Column("id", _SERIAL, primary_key=True),
         sa.Column("tenant", sa.String(255), nullable=False),
         sa.Column("role", sa.String(20), nullable=False),
-        sa.Column("model_id", sa.ForeignKey("artifacts.model_id"), nullable=False),
-        sa.Column("preceding_id", sa.ForeignKey("assignments.id")),
+        sa.Column("model_id", sa.String(128), sa.ForeignKey("artifacts.model_id"), nullable=False),
+        sa.Column("preceding_id", _SERIAL, sa.ForeignKey("assignments.id")),
         sa.Column("revision", sa.BigInteger, nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.String(255), nullable=False),
