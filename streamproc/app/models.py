@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from streamproc.app.schemas import feature_check
 from streamproc.config import Settings
+from streamproc.models.actor import current_actor
 from streamproc.models.base import ArtifactStore
 from streamproc.models.formats import ModelFormats
+from streamproc.models.publishing import ModelPublisher
 from streamproc.models.sql.database import Database
 from streamproc.models.sql.infos import SQLAlchemyModelInfoRepository
 from streamproc.models.sql.registry import ModelRegistry
@@ -17,19 +20,20 @@ def open_database(settings: Settings) -> Database:
     return Database(settings.models.database_url.get_secret_value())
 
 
-def open_registry(settings: Settings, database: Database | None = None) -> ModelRegistry:
+def open_registry(settings: Settings) -> ModelRegistry:
     """The registry of models and assignments, to write to."""
-    return ModelRegistry(database or open_database(settings))
+    return ModelRegistry(open_database(settings), actor=current_actor())
 
 
-def open_infos(settings: Settings, database: Database | None = None) -> SQLAlchemyModelInfoRepository:
-    """Tenant → model, as the processor asks."""
-    return SQLAlchemyModelInfoRepository(database or open_database(settings), default_model_id=settings.models.default_model_id)
+def open_infos(settings: Settings) -> SQLAlchemyModelInfoRepository:
+    """Tenant → model, as the processor asks; also the catalog of artifacts."""
+    return SQLAlchemyModelInfoRepository(open_database(settings), default_model_id=settings.models.default_model_id)
 
 
 def open_store(settings: Settings) -> ArtifactStore:
     """Where artifacts are."""
-    return store_of(settings.models.store, s3_endpoint_url=settings.models.s3_endpoint_url)
+    endpoint = settings.models.s3_endpoint_url
+    return store_of(settings.models.store, s3_endpoint_url=endpoint.get_secret_value() if endpoint else None)
 
 
 def open_formats(settings: Settings) -> ModelFormats:
@@ -37,6 +41,17 @@ def open_formats(settings: Settings) -> ModelFormats:
     return ModelFormats(settings.models.formats, settings.models.trusted_types)
 
 
-def open_models(settings: Settings, database: Database | None = None) -> StoredModelRepository:
+def open_models(settings: Settings, infos: SQLAlchemyModelInfoRepository | None = None) -> StoredModelRepository:
     """Model id → model, from the store."""
-    return StoredModelRepository(open_store(settings), open_registry(settings, database), formats=open_formats(settings))
+    return StoredModelRepository(open_store(settings), infos or open_infos(settings), formats=open_formats(settings))
+
+
+def open_publisher(settings: Settings) -> ModelPublisher:
+    """Checks artifacts against the input's schemas, stores and registers them."""
+    return ModelPublisher(
+        open_store(settings),
+        open_registry(settings),
+        open_formats(settings),
+        max_bytes=settings.models.cache_bytes,
+        problems=feature_check(settings),
+    )

@@ -9,7 +9,7 @@ from typing import Self
 from threadpoolctl import threadpool_limits
 
 from streamproc.app.brokers import open_sink, open_source
-from streamproc.app.models import open_database, open_infos, open_models, open_store
+from streamproc.app.models import open_infos, open_models, open_store
 from streamproc.app.schemas import open_schemas
 from streamproc.avro.decoder import Decoder
 from streamproc.avro.encoder import PredictionEncoder
@@ -81,12 +81,12 @@ class Replica:
 
 
 def _models(settings: Settings, metrics: Metrics, health: Health, clock: Clock) -> tuple[CachedModelRepository, ModelLoader]:
-    database, models = open_database(settings), settings.models
+    models, infos = settings.models, open_infos(settings)
     cached = CachedModelRepository(
-        open_models(settings, database), byte_cache(models.cache_bytes), observer=metrics, monotonic=clock.monotonic
+        open_models(settings, infos), byte_cache(models.cache_bytes), observer=metrics, monotonic=clock.monotonic
     )
     loader = ModelLoader(
-        open_infos(settings, database),
+        infos,
         cached,
         threads=models.loader_threads,
         refresh_seconds=models.refresh_seconds,

@@ -175,3 +175,12 @@ class ArtifactStore(ABC):
             TransientError: the store does not answer.
 
         """
+
+    @abstractmethod
+    def check(self) -> None:
+        """Return if the store answers.
+
+        Raises:
+            TransientError: it does not; names it.
+
+        """
