@@ -67,6 +67,12 @@ def _http_url(url: SecretUrl) -> SecretUrl:
     return url
 
 
+def _plain_url(url: str) -> str:
+    if not re.match(r"https?://[^/@]+(/[^@]*)?$", url):
+        raise ValueError("a URL that begins with http:// or https:// and names no user")
+    return url
+
+
 def _store(location: str) -> str:
     if not re.match(r"file:.|s3://[^/]", location):
         raise ValueError("file:DIRECTORY or s3://BUCKET/PREFIX")
@@ -112,6 +118,7 @@ Servers = Annotated[Text, BeforeValidator(_joined)]
 Password = Annotated[SecretStr, Field(min_length=1)]
 HttpUrl = Annotated[SecretUrl, AfterValidator(_http_url), WithJsonSchema({"type": "string", "format": "uri"})]
 DatabaseUrl = Annotated[SecretUrl, AfterValidator(_database_url), WithJsonSchema({"type": "string", "format": "uri"})]
+PlainUrl = Annotated[str, AfterValidator(_plain_url), WithJsonSchema({"type": "string", "format": "uri"})]
 Store = Annotated[str, AfterValidator(_store)]
 Count = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import SecretStr
 from pydantic_core import ErrorDetails
 
-from streamproc.config.fields import SecretUrl, is_secret_name
+from streamproc.config.fields import SecretUrl, is_secret_name, masked_url
 from streamproc.config.known import LIBRDKAFKA, Path, known_settings, nearest, nearest_of_schema
 from streamproc.errors import ConfigurationError
 
@@ -109,7 +109,7 @@ def shown(location: Sequence[int | str], value: object) -> str:
         return "a list" if value else "an empty list"
     if _is_secret(location):
         return "a value that isn't shown"
-    text = str(value)
+    text = masked_url(str(value))
     return repr(text if len(text) <= _LONGEST_FOUND else text[: _LONGEST_FOUND - 1] + "…")
 
 

@@ -20,6 +20,7 @@ from streamproc.config.fields import (
     Librdkafka,
     Lowered,
     Password,
+    PlainUrl,
     Raised,
     Scores,
     Seconds,
@@ -171,7 +172,7 @@ class ModelSettings(Section):
         description="The registry of models and assignments: SQLite or PostgreSQL.",
     )
     store: Store = Field(default="file:./models", description="The artifacts: `file:DIRECTORY` or `s3://BUCKET/PREFIX`.")
-    s3_endpoint_url: HttpUrl | None = Field(default=None, description="The S3-compatible store's address; null: AWS.")
+    s3_endpoint_url: PlainUrl | None = Field(default=None, description="The S3-compatible store's address; null: AWS.")
     formats: tuple[Literal["skops", "onnx", "joblib", "pickle"], ...] = Field(
         default=("skops",),
         min_length=1,

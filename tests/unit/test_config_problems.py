@@ -69,6 +69,10 @@ def test_a_set_option_without_a_value_is_refused(tmp_path: Path) -> None:
         ("models.formats=[skop]", "did you mean skops?"),
         ("models.formats=[]", "models.formats (--set): expected at least one entry, found an empty list"),
         ("models.store=gs://x", "expected file:DIRECTORY or s3://BUCKET/PREFIX, found 'gs://x'"),
+        (
+            "models.s3_endpoint_url=s3:9000",
+            "expected a URL that begins with http:// or https:// and names no user, found 's3:9000'",
+        ),
         ("models.scores=0", "expected true, false, or how many of the highest scores to keep, found '0'"),
         ("kafka.input_topics=", "kafka.input_topics (--set): expected at least one entry, found an empty list"),
         ("kafka.output_topic=a b", "expected a topic name: 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-', found 'a b'"),
@@ -222,7 +226,6 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
         "avro: {registry: {url: 'ftp://u:hunter2@h'}}",
         "avro: {registry: {password: hunter2}}",
         "kafka: {security: {password: hunter2}}",
-        "models: {s3_endpoint_url: 'hunter2'}",
     ],
 )
 def test_no_message_quotes_a_secret(tmp_path: Path, text: str) -> None:
@@ -235,3 +238,9 @@ def test_the_cause_of_a_refusal_carries_no_secret_either(tmp_path: Path) -> None
         load_settings(tmp_path / "s.yaml", [], {})
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+def test_a_user_in_the_s3_address_is_refused(tmp_path: Path) -> None:
+    message = refusal(tmp_path, "models: {store: 's3://b', s3_endpoint_url: 'http://u:hunter2@s3:9000'}")
+    assert "names no user" in message
+    assert "hunter2" not in message
