@@ -32,8 +32,7 @@ def open_infos(settings: Settings) -> SQLAlchemyModelInfoRepository:
 
 def open_store(settings: Settings) -> ArtifactStore:
     """Where artifacts are."""
-    endpoint = settings.models.s3_endpoint_url
-    return store_of(settings.models.store, s3_endpoint_url=endpoint.get_secret_value() if endpoint else None)
+    return store_of(settings.models.store, s3_endpoint_url=settings.models.s3_endpoint_url)
 
 
 def open_formats(settings: Settings) -> ModelFormats:

@@ -1,4 +1,4 @@
-"""A deployment of streamproc on a real broker: topics, configuration, published models, replicas, and the verdict on what they did."""
+"""streamproc on a real broker: topics, configuration, published models, replicas, and the verdict on what they did."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import Any
 import fastavro
 import yaml
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from support.processes import Replica, streamproc, wait_until
+from support.publishing import publish_estimator
 from support.shops import OUTPUT_ID, SCHEMA, SCHEMA_ID, Sale, Shop, differs, encode, expectations, sale
 from support.verifier import Prediction, Record, Verdict, judge, read_predictions, read_topic
 
@@ -23,7 +25,7 @@ PARTITIONS = 4
 class Deployment:
     """Topics of its own, and a folder with `streamproc.yaml`, the database and the store."""
 
-    def __init__(self, bootstrap_servers: str, folder: Path, *, partitions: int = PARTITIONS, **settings: Any) -> None:  # YAML
+    def __init__(self, bootstrap_servers: str, folder: Path, *, partitions: int = PARTITIONS, **settings: object) -> None:
         self.bootstrap_servers = bootstrap_servers
         self.folder = folder
         name = uuid.uuid4().hex[:8]
@@ -33,7 +35,7 @@ class Deployment:
         self.create_topics({topic: {} for topic in (self.input, self.output, self.dead)}, partitions)
         self._producer = Producer({"bootstrap.servers": bootstrap_servers, "partitioner": "murmur2_random", "linger.ms": 20})
 
-    def _write_config(self, name: str, settings: Mapping[str, Any]) -> None:  # YAML
+    def _write_config(self, name: str, settings: Mapping[str, object]) -> None:
         (self.folder / "sale.avsc").write_text(json.dumps(SCHEMA))
         config: dict[str, Any] = {  # YAML
             "kafka": {
@@ -69,8 +71,6 @@ class Deployment:
 
     def publish(self, shops: Iterable[Shop]) -> dict[str, str]:
         """Publish each shop's model for its tenant; tenant → model id."""
-        from support.publishing import publish_estimator  # noqa: PLC0415 - only here does the deployment use streamproc's own code
-
         return {
             shop.tenant: publish_estimator(
                 self.config,

@@ -195,7 +195,7 @@ def expectations(shop: Shop, sales: Sequence[Sale]) -> list[Expected]:
     frame = frame_of(sales, shop.features)
     data = frame if shop.has_names else frame.to_numpy(np.float64)
     values = np.asarray(shop.estimator.predict(data))
-    scores = [None] * len(sales)
+    scores: list[dict[str, float] | None] = [None] * len(sales)
     if hasattr(shop.estimator, "predict_proba"):
         classes = [str(name) for name in shop.estimator.classes_]
         scores = [dict(zip(classes, row, strict=True)) for row in shop.estimator.predict_proba(data).tolist()]

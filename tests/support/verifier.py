@@ -6,7 +6,7 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import fastavro
 from confluent_kafka import Consumer, Message, TopicPartition
@@ -69,7 +69,7 @@ def _read_partition(consumer: Consumer, topic: str, partition: int) -> Iterator[
 
 
 def _record(message: Message) -> Record:
-    headers = tuple((name, value) for name, value in message.headers() or ())
+    headers = cast("tuple[tuple[str, bytes | None], ...]", tuple(message.headers() or ()))
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     assert topic is not None
     assert partition is not None
