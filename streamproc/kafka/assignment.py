@@ -13,6 +13,10 @@ class Assignment:
     A partition given by the group is *pending* until its start position is known, then *held*. One that was taken away during
     the current poll is *given up*: records of it that the poll had taken already belong to its former assignment. As a pending
     partition becomes held only between two polls, no record of the new assignment can be among them.
+
+    Attributes:
+        has_joined: the group has ever given something, perhaps nothing.
+
     """
 
     def __init__(self) -> None:
@@ -21,7 +25,8 @@ class Assignment:
         self._given_up: set[PartitionId] = set()
         self._paused: set[PartitionId] = set()
         self._seeks: dict[PartitionId, int] = {}
-        self._has_joined = False
+        self._has_news = False
+        self.has_joined = False
 
     def poll_begins(self) -> None:
         """What was given up before needs no memory any more."""
@@ -29,7 +34,7 @@ class Assignment:
 
     def given(self, partitions: Iterable[PartitionId]) -> None:
         """The group gave these, perhaps none, to this member."""
-        self._has_joined = True
+        self._has_news = self.has_joined = True
         self._pending.update(dict.fromkeys(partitions))
 
     def taken_away(self, partitions: Iterable[PartitionId]) -> None:
@@ -41,10 +46,10 @@ class Assignment:
             self._paused.discard(partition)
             self._given_up.add(partition)
 
-    def take_joined(self) -> bool:
-        """Whether the group gave something, perhaps nothing, since the last call that found all pending begun."""
-        joined, self._has_joined = self._has_joined, False
-        return joined
+    def take_news(self) -> bool:
+        """Whether the group gave something, or told that it has nothing for us, since the last call."""
+        news, self._has_news = self._has_news, False
+        return news
 
     def began(self, partitions: Iterable[PartitionId]) -> None:
         """These pending ones are read from now on."""

@@ -111,6 +111,7 @@ def producer_config(options: ConnectionOptions) -> Settings:
         "enable.idempotence": True,
         "request.required.acks": "all",
         "partitioner": "murmur2_random",
+        "topic.metadata.propagation.max.ms": 5000,  # a missing topic is named this soon
         "delivery.report.only.error": True,
         "message.timeout.ms": min(MESSAGE_TIMEOUT_MS, _max_poll_interval_ms(options) * 2 // 5),
         "message.max.bytes": MAX_RECORD_BYTES,

@@ -19,8 +19,8 @@ class Rebalances:
     """
 
     def __init__(self, assignment: Assignment, listener: AssignmentListener) -> None:
+        self.listener = listener
         self._assignment = assignment
-        self._listener = listener
         self._failure: BaseException | None = None
 
     def given(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -33,7 +33,7 @@ class Rebalances:
         """The client's `on_revoke`."""
         held = self._held(partitions)
         if held:
-            self._attempt(lambda: self._listener.revoked(held))
+            self._attempt(lambda: self.listener.revoked(held))
         self._give_up(consumer, partitions, held)
 
     def lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -41,7 +41,7 @@ class Rebalances:
         held = self._held(partitions)
         self._give_up(consumer, partitions, held)
         if held:
-            self._attempt(lambda: self._listener.lost(held))
+            self._attempt(lambda: self.listener.lost(held))
 
     def take_failure(self) -> BaseException | None:
         """The first exception since the last call."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from streamproc.batches import PartitionId, RecordBatch
-from streamproc.errors import StreamprocError, TransientError
+from streamproc.errors import TransientError
 from streamproc.kafka import codes
 from streamproc.kafka.assignment import Assignment
 from streamproc.kafka.columns import record_batch
@@ -21,13 +22,14 @@ from streamproc.kafka.faults import (
     missing_right,
     reading_error,
 )
+from streamproc.kafka.lookout import Lookout
 from streamproc.kafka.options import ConnectionOptions, consumer_config
 from streamproc.kafka.positions import OffsetReset, StartPositions
 from streamproc.kafka.rebalances import Rebalances
 from streamproc.ports import AssignmentListener, Committed
 
 _ANSWER_SECONDS = 10.0
-_PROBE_SECONDS = 1.0
+_SETTLED_MS = 2000
 _CHUNK_RECORDS = 1000
 
 
@@ -57,7 +59,13 @@ class KafkaSource:
     """
 
     def __init__(
-        self, options: ConnectionOptions, topics: Sequence[str], *, auto_offset_reset: OffsetReset, logger: logging.Logger
+        self,
+        options: ConnectionOptions,
+        topics: Sequence[str],
+        *,
+        auto_offset_reset: OffsetReset,
+        logger: logging.Logger,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make the client; talks to nobody yet.
 
@@ -72,21 +80,19 @@ class KafkaSource:
         self._watch = BrokerWatch(options)
         self._assignment = Assignment()
         self._rebalances: Rebalances | None = None
-        self._listener: AssignmentListener | None = None
+        self._is_member = False
         self._appetite = _Appetite()
         self._ends: dict[PartitionId, int] = {}
-        self._missing_topic: StreamprocError | None = None
         callbacks = {"error_cb": self._watch.heard, "stats_cb": self._read_statistics, "logger": logger}
         try:
             self._consumer = Consumer({**consumer_config(options), **callbacks})
         except KafkaException as error:
             raise construction_error(error, options) from error
+        self._lookout = Lookout(self._consumer, options, topics, watch=self._watch, monotonic=monotonic)
 
     def subscribe(self, listener: AssignmentListener) -> None:
-        """Join the group; partitions arrive in a later `poll`."""
-        self._listener = listener
-        told = self._rebalances = Rebalances(self._assignment, listener)
-        self._consumer.subscribe(self._topics, on_assign=told.given, on_revoke=told.revoked, on_lost=told.lost)
+        """Join the group as soon as every topic is there; partitions arrive in a later `poll`."""
+        self._rebalances = Rebalances(self._assignment, listener)
 
     def poll(self, max_records: int, max_bytes: int, timeout: float) -> RecordBatch:
         """Wait up to `timeout` seconds for a record, then take what is there; see `RecordSource.poll`."""
@@ -98,10 +104,9 @@ class KafkaSource:
         self._begin_pending()
         if records:
             self._watch.answered()
-        elif self._watch.is_troubled:
-            self._probe()
-        if self._missing_topic is not None and not self._assignment.held:
-            raise self._missing_topic
+        elif self._watch.is_troubled or not self._assignment.held:
+            self._lookout.check()
+            self._join()
         return record_batch(self._usable(records))
 
     def commit(self, offsets: Mapping[PartitionId, Committed]) -> None:
@@ -148,17 +153,17 @@ class KafkaSource:
 
     def _take(self, max_records: int, max_bytes: int, timeout: float) -> list[Message]:
         """One record as soon as it comes, then the rest of what is there already: a full call would wait out its time."""
-        messages = self._consumer.consume(1, timeout)
-        size = sum(map(len, messages))
-        while messages and (wanted := self._appetite.chunk(max_records - len(messages), max_bytes - size)):
-            chunk = self._consumer.consume(wanted, 0)
-            if chunk:
-                taken = sum(map(len, chunk))
-                self._appetite.took(len(chunk), taken)
-                size += taken
-                messages += chunk
-            if len(chunk) < wanted:
-                break
+        messages: list[Message] = []
+        chunk = self._consumer.consume(1, timeout)
+        size, wanted = 0, 1
+        while chunk:
+            taken = sum(map(len, chunk))
+            self._appetite.took(len(chunk), taken)
+            messages += chunk
+            size += taken
+            is_all = len(chunk) < wanted
+            wanted = self._appetite.chunk(max_records - len(messages), max_bytes - size)
+            chunk = [] if is_all or not wanted else self._consumer.consume(wanted, 0)
         return messages
 
     def _without_events(self, messages: list[Message]) -> list[Message]:
@@ -171,9 +176,8 @@ class KafkaSource:
                 continue
             partition = None if topic is None else PartitionId(topic, -1 if number is None else number)
             problem = reading_error(error, self._options, partition)
-            if error.code() not in codes.UNKNOWN_TOPIC:
+            if error.code() not in codes.UNKNOWN_TOPIC:  # that one is the lookout's
                 raise problem
-            self._missing_topic = problem
             self._logger.warning("%s", problem)
         return [message for message in messages if message.error() is None]
 
@@ -182,9 +186,17 @@ class KafkaSource:
         unusable = self._assignment.unusable
         return [one for one in records if (one.topic(), one.partition()) not in unusable] if unusable else records
 
+    def _join(self) -> None:
+        """Become a member, once: the group takes members of topics that don't exist, and says nothing."""
+        told = self._rebalances
+        if told is not None and not self._is_member:
+            self._consumer.subscribe(self._topics, on_assign=told.given, on_revoke=told.revoked, on_lost=told.lost)
+            self._is_member = True
+
     def _begin_pending(self) -> None:
         """Start reading what the group gave, and tell the listener; when that fails, the next poll tries again."""
-        if not self._assignment.take_joined() and not self._assignment.pending:
+        told = self._rebalances
+        if told is None or not (self._assignment.take_news() or self._assignment.pending):
             return
         starts = self._starts.of(self._consumer, self._assignment.pending)
         try:
@@ -192,10 +204,8 @@ class KafkaSource:
         except KafkaException as error:
             raise group_error(client_error(error), self._options) from error
         self._assignment.began(starts)
-        self._missing_topic = None
         self._watch.answered()
-        if self._listener is not None:
-            self._listener.assigned(starts)
+        told.listener.assigned(starts)
 
     def _seek_again(self) -> None:
         for partition, offset in self._assignment.seeks.items():
@@ -206,16 +216,6 @@ class KafkaSource:
             else:
                 self._assignment.sought(partition)
 
-    def _probe(self) -> None:
-        """Whether a broker answers after all: the client tells when all are gone, and not when one is back."""
-        if self._watch.is_fatal:
-            raise self._watch.error()
-        try:
-            self._consumer.list_topics(self._topics[0], timeout=_PROBE_SECONDS)
-        except KafkaException as error:
-            raise self._watch.error() from error
-        self._watch.answered()
-
     def _raise_stored(self) -> None:
         failure = self._rebalances.take_failure() if self._rebalances else None
         if isinstance(failure, KafkaException):
@@ -225,7 +225,13 @@ class KafkaSource:
 
     def _read_statistics(self, text: str) -> None:
         """The client's `stats_cb`; must not raise, and the text is the client's own."""
-        for topic, about in json.loads(text)["topics"].items():
+        statistics = json.loads(text)
+        for topic, about in statistics["topics"].items():
             for number, values in about["partitions"].items():
                 if values.get("ls_offset", -1) >= 0:
                     self._ends[PartitionId(topic, int(number))] = values["ls_offset"]
+        # With the consumer protocol the client says nothing of having joined where it got no partition; it does say if it can't.
+        group = statistics.get("cgrp", {})
+        is_settled = group.get("state") == "up" and group.get("stateage", 0) >= _SETTLED_MS
+        if is_settled and self._options.group_protocol == "consumer" and not self._assignment.has_joined:
+            self._assignment.given(())

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import (
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # all public, though the package's types don't say so
     AdminClient,
-    ConfigEntry,  # type: ignore[attr-defined]  # public, though the package's types don't say so
-    ConfigResource,  # type: ignore[attr-defined]  # as above
-    NewTopic,  # type: ignore[attr-defined]  # as above
-    ResourceType,  # type: ignore[attr-defined]  # as above
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
 )
 
 from streamproc.errors import RefusedError, StreamprocError, TransientError
