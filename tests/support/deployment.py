@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import fastavro
 import yaml
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from support.processes import Replica, streamproc, wait_until
@@ -30,17 +32,18 @@ class Deployment:
         self.folder = folder
         name = uuid.uuid4().hex[:8]
         self.input, self.output, self.dead = f"in-{name}", f"out-{name}", f"dead-{name}"
+        self.group = f"group-{name}"
         self.config = folder / "streamproc.yaml"
-        self._write_config(name, settings)
+        self._write_config(settings)
         self.create_topics({topic: {} for topic in (self.input, self.output, self.dead)}, partitions)
         self._producer = Producer({"bootstrap.servers": bootstrap_servers, "partitioner": "murmur2_random", "linger.ms": 20})
 
-    def _write_config(self, name: str, settings: Mapping[str, object]) -> None:
+    def _write_config(self, settings: Mapping[str, object]) -> None:
         (self.folder / "sale.avsc").write_text(json.dumps(SCHEMA))
         config: dict[str, Any] = {  # YAML
             "kafka": {
                 "bootstrap_servers": self.bootstrap_servers,
-                "group_id": f"group-{name}",
+                "group_id": self.group,
                 "input_topics": [self.input],
                 "output_topic": self.output,
                 "dead_letter_topic": self.dead,
@@ -84,10 +87,13 @@ class Deployment:
 
     def produce(self, sales: Iterable[Sale]) -> None:
         """Send sales as events, keyed by tenant and a customer, and wait until the broker has them."""
+        self.produce_events(sales, with_keys=True)
+
+    def produce_events(self, sales: Iterable[Sale], *, with_keys: bool) -> None:
+        """As `produce`, or without keys."""
         for number, one in enumerate(sales):
-            self.produce_bytes(
-                encode(one), key=f"{one['tenant_id']}/{number % 7}".encode(), headers=[("n", str(number).encode())]
-            )
+            key = f"{one['tenant_id']}/{number % 7}".encode() if with_keys else None
+            self.produce_bytes(encode(one), key=key, headers=[("n", str(number).encode())])
         self.flush()
 
     def produce_bytes(
@@ -121,9 +127,46 @@ class Deployment:
 
     def predictions(self) -> list[Prediction]:
         """All predictions so far."""
-        output = json.loads(self.command("schema", "show", "--output", "--json"))
-        schema = output[0]["schema"] if isinstance(output, list) else output
-        return read_predictions(self.bootstrap_servers, self.output, {OUTPUT_ID: fastavro.parse_schema(schema)})
+        return read_predictions(self.bootstrap_servers, self.output, {OUTPUT_ID: self._output_schema})
+
+    @cached_property
+    def _output_schema(self) -> object:
+        return fastavro.parse_schema(json.loads(self.command("schema", "show", "--output")))
+
+    def predictions_of(self, tenant: str) -> list[Prediction]:
+        """The tenant's predictions so far, in the order of their input where that is one partition."""
+        return [prediction for prediction in self.predictions() if prediction.event["tenant_id"] == tenant]
+
+    def model_ids(self) -> list[str]:
+        """The models that predicted, once there is a prediction."""
+        wait_until(lambda: bool(self.predictions()), "a prediction")
+        return sorted({prediction.prediction["model_id"] for prediction in self.predictions()})
+
+    def wait_served(self, event: Sale, model_id: str) -> None:
+        """Send the event again and again until this model predicts it."""
+
+        def is_served() -> bool:
+            self.produce([event])
+            found = self.predictions_of(event["tenant_id"])
+            return bool(found) and found[-1].prediction["model_id"] == model_id
+
+        wait_until(is_served, f"{model_id} serves {event['tenant_id']}")
+
+    def artifact_of(self, model_id: str) -> Path:
+        """The model's file in the store."""
+        shown = json.loads(self.command("models", "show", model_id, "--json"))
+        path: Path = self.folder / "models" / shown["store_key"]
+        return path
+
+    @staticmethod
+    def make_pipe(path: Path) -> None:
+        """A named pipe: who reads it waits for somebody to write."""
+        os.mkfifo(path)
+
+    @staticmethod
+    def feed_pipe(path: Path, contents: bytes) -> None:
+        """Write to the pipe, once somebody reads it."""
+        path.write_bytes(contents)
 
     def dead_letters(self) -> list[Record]:
         """All dead letters so far."""
@@ -131,12 +174,19 @@ class Deployment:
 
     def wait_done(self, seconds: float = 120) -> None:
         """Return when the group has committed the end of every input partition."""
-
-        def is_done() -> bool:
-            lags = json.loads(self.command("lag", "--json"))
-            return all(row["lag_records"] == 0 for row in lags)
-
-        wait_until(is_done, "the group has committed all", seconds)
+        consumer = Consumer({"bootstrap.servers": self.bootstrap_servers, "group.id": self.group, "log_level": 0})
+        try:
+            partitions = [
+                TopicPartition(self.input, number) for number in consumer.list_topics(self.input).topics[self.input].partitions
+            ]
+            ends = {p.partition: consumer.get_watermark_offsets(p, timeout=10)[1] for p in partitions}
+            wait_until(
+                lambda: all(max(p.offset, 0) >= ends[p.partition] for p in consumer.committed(partitions, timeout=10)),
+                f"the group has committed all of {ends}",
+                seconds,
+            )
+        finally:
+            consumer.close()
 
     def verdict(self) -> Verdict:
         """What became of the input."""

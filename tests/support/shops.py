@@ -191,7 +191,9 @@ class Expected:
 
 
 def expectations(shop: Shop, sales: Sequence[Sale]) -> list[Expected]:
-    """scikit-learn's own results for the shop's sales."""
+    """scikit-learn's own results for the shop's sales, on one thread: with more, a forest's sum depends on their order."""
+    if "n_jobs" in shop.estimator.get_params():
+        shop.estimator.set_params(n_jobs=1)
     frame = frame_of(sales, shop.features)
     data = frame if shop.has_names else frame.to_numpy(np.float64)
     values = np.asarray(shop.estimator.predict(data))

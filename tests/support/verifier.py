@@ -6,7 +6,7 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import fastavro
 from confluent_kafka import Consumer, Message, TopicPartition
@@ -110,8 +110,7 @@ def _prediction(record: Record, schemas: Mapping[int, Any]) -> Prediction:
     return Prediction(record, event, (field["source_topic"], field["source_partition"], field["source_offset"]))
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What became of the input."""
 
     lost: tuple[Position, ...]
