@@ -47,9 +47,9 @@ class SklearnModel(Model):
         _check_fitted(estimator)
         use_one_thread(estimator)
         self._estimator = estimator
-        self._named = getattr(estimator, "feature_names_in_", None) is not None
+        self._named = getattr(_entrance(estimator), "feature_names_in_", None) is not None
         names = _names(estimator, feature_names)
-        columns = getattr(estimator, "n_features_in_", None)
+        columns = getattr(_entrance(estimator), "n_features_in_", None)
         n_columns = None if columns is None or columns == len(names) else int(columns)
         self._metadata = ModelMetadata(names, OutputKind.DOUBLE, None, n_columns)
         self._metadata = self._described(names, n_columns)
@@ -153,9 +153,20 @@ def _check_fitted(estimator: Estimator) -> None:
         return
 
 
+def _entrance(estimator: Estimator) -> Estimator:
+    """The part that sees the columns first; a pipeline knows nothing of them where its first step is to pass them through."""
+    while type(estimator) is Pipeline:
+        estimator = next((step for _, step in estimator.steps if not _passes_through(step)), None)
+    return estimator
+
+
+def _passes_through(step: object) -> bool:
+    return step is None or (isinstance(step, str) and step == "passthrough")
+
+
 def _names(estimator: Estimator, given: Sequence[str] | None) -> tuple[str, ...]:
-    own = getattr(estimator, "feature_names_in_", None)
-    columns = getattr(estimator, "n_features_in_", None)
+    own = getattr(_entrance(estimator), "feature_names_in_", None)
+    columns = getattr(_entrance(estimator), "n_features_in_", None)
     if own is not None:
         known = tuple(map(str, own))
         if given is not None and tuple(given) != known:
@@ -188,7 +199,7 @@ def _transformed(estimator: Estimator, inputs: object) -> tuple[Estimator, objec
             estimator = estimator.best_estimator_
         elif type(estimator) is Pipeline:
             for _, step in estimator.steps[:-1]:
-                inputs = inputs if step is None or step == "passthrough" else step.transform(inputs)
+                inputs = inputs if _passes_through(step) else step.transform(inputs)
             estimator = estimator.steps[-1][1]
         else:
             return estimator, inputs
