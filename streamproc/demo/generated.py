@@ -140,4 +140,8 @@ def _scenario(
         unit="kW",
         models=models,
         default_model=default,
+        notes=(
+            "each site's power follows a law of its own, so one model for all is wrong about most of them",
+            "some readings lack their pressure: gradient boosting takes no null (dead letter, feature_missing)",
+        ),
     )

@@ -7,12 +7,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any, Final, Self
-
-import yaml
+from typing import Final, Self
 
 from streamproc.demo.exposition import Exposition
 from streamproc.errors import StreamprocError
@@ -28,19 +25,17 @@ class ReplicaError(StreamprocError):
 
 
 class Replica:
-    """Runs the processor from entering the block to its end, with settings of its own: nothing of the user's environment."""
+    """Runs the processor from entering the block to its end, with this configuration and nothing of the user's environment."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:  # the tree of a YAML file
+    def __init__(self, config: Path) -> None:
         self._port = _free_port()
-        self._config = folder / "streamproc.yaml"
-        self._log = folder / "processor.log"
-        text = yaml.safe_dump({**settings, "http": {"host": "127.0.0.1", "port": self._port}}, sort_keys=False)
-        self._config.write_text(text, encoding="utf-8")
+        self._config = config
+        self._log = config.parent / "processor.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMPROC_")}
-        command = [sys.executable, "-m", "streamproc", "run", "-c", str(self._config)]
+        command = [sys.executable, "-m", "streamproc", "run", "-c", str(self._config), "--set", f"http.port={self._port}"]
         with self._log.open("wb") as log:
             # It stays in this process's group: whatever ends the terminal, or asks twice by Ctrl-C, reaches it too.
             self._process = subprocess.Popen(  # noqa: S603 - this very package, no shell

@@ -27,6 +27,7 @@ def report(scenario: Scenario, ledger: Ledger, console: Console) -> int:
     for heading, lines in (
         ("Some predictions, read back from the output topic", prediction_lines(scenario, ledger)),
         ("How far off they are, in the mean", accuracy_lines(accuracy(scenario, ledger), scenario.unit)),
+        ("To know", scenario.notes),
         ("Summary", [*service_lines(ledger), agreement_line(balance.predicted, differing), balance_line(balance)]),
     ):
         console.out(f"\n{heading}")

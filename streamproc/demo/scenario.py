@@ -49,6 +49,8 @@ class Scenario:
     models: tuple[TrainedModel, ...]
     default_model: TrainedModel
     """One model for all: serves the tenants that have none of their own."""
+    notes: tuple[str, ...]
+    """What somebody who reads the results should know."""
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ from streamproc.demo.exposition import Exposition, quantile
 HEADING: Final = "toy broker, not a measurement"
 LINE_SECONDS: Final = 2.0
 TOP: Final = 5
+RATE_STATUSES: Final = 4
+"""How many statuses ago a rate begins: the processor works in batches, and between two looks it may finish none, or two."""
 _LATENCY: Final = "streamproc_end_to_end_latency_seconds"
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state at one moment; rates and latencies since the last one."""
+    """The state at one moment; rates and latencies over the last moments."""
 
     seconds: float
     """Since the first event was sent."""
@@ -45,21 +48,19 @@ class Status:
 
 
 class StatusReader:
-    """Makes a status of each exposition, with rates against the one before. Passive."""
+    """Makes a status of each exposition, with rates over the last few. Passive."""
 
     def __init__(self, *, events: int) -> None:
         self._events = events
-        self._seconds = 0.0
-        self._answered = 0
-        self._buckets: dict[float, float] = {}
+        self._past: deque[tuple[float, int, dict[float, float]]] = deque([(0.0, 0, {})], maxlen=RATE_STATUSES)
 
     def status(self, exposition: Exposition, *, seconds: float, answered: int) -> Status:
         """The status at `seconds`, which only grow."""
         buckets = exposition.buckets(_LATENCY)
-        recent = {bound: count - self._buckets.get(bound, 0.0) for bound, count in buckets.items()}
-        passed = seconds - self._seconds
-        per_second = (answered - self._answered) / passed if passed > 0 else 0.0
-        self._seconds, self._answered, self._buckets = seconds, answered, buckets
+        then_seconds, then_answered, then_buckets = self._past[0]
+        self._past.append((seconds, answered, buckets))
+        recent = {bound: count - then_buckets.get(bound, 0.0) for bound, count in buckets.items()}
+        passed = seconds - then_seconds
         requests = exposition.total("streamproc_model_cache_requests_total")
         hits = exposition.total("streamproc_model_cache_requests_total", result="hit")
         tenants = exposition.by("tenant", "streamproc_tenant_records_total")
@@ -67,7 +68,7 @@ class StatusReader:
             seconds=seconds,
             events=self._events,
             answered=answered,
-            per_second=per_second,
+            per_second=(answered - then_answered) / passed if passed > 0 else 0.0,
             lag=int(exposition.total("streamproc_consumer_lag_records")),
             p50=quantile(0.5, recent),
             p99=quantile(0.99, recent),

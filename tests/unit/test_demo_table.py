@@ -8,7 +8,7 @@ from rich.console import Console
 from support.exposition import exercised
 
 from streamproc.demo.exposition import Exposition, quantile
-from streamproc.demo.table import HEADING, StatusReader, display
+from streamproc.demo.table import HEADING, RATE_STATUSES, StatusReader, display
 from streamproc.telemetry.metrics import Metrics
 
 
@@ -29,9 +29,10 @@ def test_the_status_is_what_the_processor_exposes() -> None:
     assert 0.01 < status.p50 <= 0.025
 
 
-def test_rates_and_latencies_are_those_since_the_last_status() -> None:
+def test_rates_and_latencies_are_those_of_the_last_moments() -> None:
     reader = StatusReader(events=2000)
-    reader.status(exposed(), seconds=2.0, answered=1000)
+    for _ in range(RATE_STATUSES):
+        reader.status(exposed(), seconds=2.0, answered=1000)
     status = reader.status(exposed(), seconds=3.0, answered=1100)
     assert status.per_second == 100.0
     assert math.isnan(status.p50), "nothing was predicted in between"
