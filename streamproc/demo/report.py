@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from streamproc.demo.ledger import Balance, Ledger, Record
-from streamproc.demo.scenario import Scenario, TrainedModel
+from streamproc.demo.scenario import EVENT_ID, Scenario, TrainedModel
 
 SHOWN: Final = 10
 """Tenants in a table."""
@@ -112,17 +112,19 @@ def prediction_lines(scenario: Scenario, ledger: Ledger) -> Iterator[str]:
     """The first output of some tenants, and one of them whole."""
     examples = sorted(ledger.examples.items())[:: max(1, len(ledger.examples) // SHOWN)][:SHOWN]
     for tenant, record in examples:
-        prediction, truth = record["prediction"], scenario.targets[record["event_id"]]
-        known = "" if isinstance(prediction["value"], str) or np.isnan(truth) else f"   it was {truth:.1f}"
-        unit = "" if isinstance(prediction["value"], str) else f" {scenario.unit}"
-        by = f"by {prediction['model_id']} ({prediction['variant']})"
-        yield f"{tenant:<10} {_shown(prediction['value']):>8}{unit}{known}   {by}"
+        prediction = record["prediction"]
+        said = _said(prediction, float(scenario.targets[record[EVENT_ID]]), scenario.unit)
+        yield f"{tenant:<10} {said:<36} by {prediction['model_id']} ({prediction['variant']})"
     if examples:
         yield f"one of them whole: {as_json(examples[0][1])}"
 
 
-def _shown(value: object) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
+def _said(prediction: Record, truth: float, unit: str) -> str:
+    """A number with its unit and what it was in truth, or a class with its probability."""
+    value = prediction["value"]
+    if isinstance(value, str):
+        return f"{value} (probability {prediction['scores'][value]:.2f})" if prediction["scores"] else value
+    return f"{value:7.1f} {unit}" + ("" if np.isnan(truth) else f", and it was {truth:.1f}")
 
 
 def as_json(record: Record) -> str:
@@ -149,7 +151,8 @@ def service_lines(ledger: Ledger) -> Iterator[str]:
     """Who predicted what."""
     models = {model for model in ledger.model_ids if model is not None}
     fallback = ledger.variants.get("fallback", 0)
-    yield f"{len(models)} models predicted; {fallback:,} records of tenants without one of their own went to the default model"
+    shared = f"; {fallback:,} records of tenants without one of their own went to the default model" if fallback else ""
+    yield f"{len(models)} models predicted{shared}"
 
 
 def agreement_line(predicted: int, differing: int) -> str:

@@ -61,7 +61,7 @@ def run(wish: Wish, *, started: float) -> int:
 
     try:
         # One thread for each process: a pool that finds the cores taken by another waits ten times longer than it computes.
-        with threadpool_limits(1), _ended_like_by_ctrl_c(), TemporaryDirectory(prefix="streamproc-demo-") as folder:
+        with threadpool_limits(1), ended_like_by_ctrl_c(), TemporaryDirectory(prefix="streamproc-demo-") as folder:
             scenario = _scenario(wish, say)
             ledger = _streamed(scenario, Path(folder), wish.bootstrap_servers, say, progress)
             return report(scenario, ledger, Console(highlight=False, soft_wrap=True))
@@ -74,7 +74,7 @@ def run(wish: Wish, *, started: float) -> int:
 
 
 @contextmanager
-def _ended_like_by_ctrl_c() -> Iterator[None]:
+def ended_like_by_ctrl_c() -> Iterator[None]:
     """SIGTERM and a closed terminal end the block as Ctrl-C does, so that no child outlives it."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:

@@ -31,7 +31,8 @@ def served(scenario: Scenario) -> Ledger:
 
 def record(scenario: Scenario, row: int, value: object, model_id: str) -> dict[str, Any]:  # a decoded record
     source = {"source_topic": "events", "source_partition": 0, "source_offset": row}
-    prediction = {"value": value, "model_id": model_id, "variant": "champion", **source}
+    scores = {value: 0.75} if isinstance(value, str) else None
+    prediction = {"value": value, "scores": scores, "model_id": model_id, "variant": "champion", **source}
     return {**scenario.events(row, row + 1)[0], "prediction": prediction}
 
 
@@ -67,7 +68,8 @@ def test_predictions_are_compared_with_scikit_learns_own(readings: Scenario) -> 
 def test_lines_show_predictions_of_several_tenants_and_one_record_whole(readings: Scenario) -> None:
     lines = list(prediction_lines(readings, served(readings)))
     assert len(lines) == 7
-    assert "kW" in lines[0]
+    assert "kW, and it was" in lines[0]
+    assert "(probability 0.75)" in lines[5]
     assert '"source_offset"' in lines[-1]
 
 
