@@ -160,5 +160,5 @@ def test_the_metrics_account_for_every_record(deployment: Deployment, shops: lis
         assert replica.metric("streamproc_assigned_partitions") == 4
         assert replica.get("/livez")[0] == 200
         lines = replica.log_lines()
-    assert all({"event", "level"} <= line.keys() for line in lines)
+    assert all({"timestamp", "level", "message"} <= line.keys() for line in lines)
     assert "rubbish" not in json.dumps(lines)

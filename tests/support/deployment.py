@@ -27,7 +27,15 @@ PARTITIONS = 4
 class Deployment:
     """Topics of its own, and a folder with `streamproc.yaml`, the database and the store."""
 
-    def __init__(self, bootstrap_servers: str, folder: Path, *, partitions: int = PARTITIONS, **settings: object) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        folder: Path,
+        *,
+        partitions: int = PARTITIONS,
+        output_config: Mapping[str, str] | None = None,
+        **settings: object,
+    ) -> None:
         self.bootstrap_servers = bootstrap_servers
         self.folder = folder
         name = uuid.uuid4().hex[:8]
@@ -35,8 +43,10 @@ class Deployment:
         self.group = f"group-{name}"
         self.config = folder / "streamproc.yaml"
         self._write_config(settings)
-        self.create_topics({topic: {} for topic in (self.input, self.output, self.dead)}, partitions)
-        self._producer = Producer({"bootstrap.servers": bootstrap_servers, "partitioner": "murmur2_random", "linger.ms": 20})
+        self.create_topics({self.input: {}, self.output: output_config or {}, self.dead: {}}, partitions)
+        self._producer = Producer(
+            {"bootstrap.servers": bootstrap_servers, "partitioner": "murmur2_random", "linger.ms": 20, "log_level": 0}
+        )
 
     def _write_config(self, settings: Mapping[str, object]) -> None:
         (self.folder / "sale.avsc").write_text(json.dumps(SCHEMA))

@@ -44,9 +44,8 @@ class Replica:
         arguments = ["run", "-c", str(config), "--set", f"http.port={self.port}"]
         for setting in settings:
             arguments += ["--set", setting]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMPROC_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "streamproc", *arguments], stdout=self._stderr, stderr=self._stderr, env=environment
+            [sys.executable, "-m", "streamproc", *arguments], stdout=self._stderr, stderr=self._stderr, env=_environment()
         )
 
     def __enter__(self) -> Self:
@@ -100,13 +99,21 @@ class Replica:
 
 def streamproc(*arguments: str, seconds: float = 120, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMPROC_")}
     return subprocess.run(
         [sys.executable, "-m", "streamproc", *arguments],
         capture_output=True,
         text=True,
         timeout=seconds,
         check=False,
-        env=environment,
+        env=_environment(),
         input=stdin,
     )
+
+
+def _environment() -> dict[str, str]:
+    """Ours without settings of streamproc, and with bytecode: children would compile every library at each start."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("STREAMPROC_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
