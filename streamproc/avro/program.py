@@ -117,7 +117,7 @@ class _Compiler:
                 continue
             record = self._schema.named[name]
             assert isinstance(record, RecordType)  # noqa: S101 - only records are called
-            starts[name] = self._table.label()
+            starts[name] = self._table.here()
             for record_field in record.fields:
                 self._table.where = f"{name}.{record_field.name}"
                 self._skip(record_field.type, 0)
@@ -175,10 +175,10 @@ class _Compiler:
         first = self._table.union(len(union.branches))
         exits = []
         for number, branch in enumerate(union.branches):
-            self._table.jumps[first + number] = self._table.label()
+            self._table.jumps[first + number] = self._table.here()
             emit_branch(branch)
             exits.append(self._table.emit(op.JUMP))
-        end = self._table.label()
+        end = self._table.here()
         for instruction in exits:
             self._table.ops[instruction][1] = end
 
@@ -211,33 +211,34 @@ class _Compiler:
     def _skip_blocks(self, container: ArrayType | MapType, level: int) -> None:
         empty = isinstance(container, ArrayType) and _is_empty(self._schema.resolve(container.items), self._empty)
         blocks = self._table.emit(op.BLOCKS, 0, level, int(empty))
-        self._table.label()
         if isinstance(container, MapType):
             self._table.emit(op.SKIP_BYTES)
         self._skip(container.items if isinstance(container, ArrayType) else container.values, level)
         self._table.emit(op.NEXT_ITEM, blocks)
-        self._table.ops[blocks][1] = self._table.label()
+        self._table.ops[blocks][1] = self._table.here()
 
 
 class _Table:
-    """The instructions so far. Passive: knows which of them may still be changed, and nothing of schemas."""
+    """The instructions so far.
+
+    Passive: knows nothing of schemas. Skips and captures in a row are merged; that never crosses the target of a jump, because
+    one of the instructions that direct the walk stands before each target.
+    """
 
     def __init__(self) -> None:
         self.ops: list[list[int]] = []
         self.jumps: list[int] = []
         self.trail: list[str] = []
         self.where = ""
-        self._label = 0
 
     def emit(self, code: int, a: int = 0, b: int = 0, c: int = 0) -> int:
         self.ops.append([code, a, b, c])
         self.trail.append(self.where)
         return len(self.ops) - 1
 
-    def label(self) -> int:
-        """The next instruction's number; something jumps there, so what follows is never merged with what precedes."""
-        self._label = len(self.ops)
-        return self._label
+    def here(self) -> int:
+        """The next instruction's number."""
+        return len(self.ops)
 
     def union(self, branches: int) -> int:
         """Emit the instruction and reserve its part of the jump table; returns where that starts."""
@@ -248,14 +249,14 @@ class _Table:
 
     def extend(self, code: int, count: int) -> None:
         """Emit a skip of `count`, or lengthen the one just before."""
-        if len(self.ops) > self._label and self.ops[-1][0] == code:
+        if self.ops and self.ops[-1][0] == code:
             self.ops[-1][1] += count
         else:
             self.emit(code, count)
 
     def emit_double(self, slot: int) -> None:
         """Emit the capture of a double, or lengthen the run just before."""
-        last = self.ops[-1] if len(self.ops) > self._label else None
+        last = self.ops[-1] if self.ops else None
         if last and last[0] == op.DOUBLES and last[1] + last[2] == slot:
             last[2] += 1
         else:

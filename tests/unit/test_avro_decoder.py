@@ -111,6 +111,14 @@ def test_a_header_names_the_schema_and_the_value_is_the_body(tmp_path: Path) -> 
     ]
 
 
+def test_a_body_that_begins_like_a_frame_is_whole_where_a_header_names_the_schema(tmp_path: Path) -> None:
+    body = encode_long(0) + bytes(4) + encode_long(7)
+    batch = with_headers(record_batch([body]), [("__value_schema_id", b"\x00\x00\x00\x00\x05")])
+    decoded = confluent(tmp_path).decode(batch)
+    assert tenants(decoded) == ["7"]
+    assert decoded.output_values(np.array([0]), [b"!"]) == [body + b"!"]
+
+
 @pytest.mark.parametrize(
     "value", [b"", b"\x01", b"\x01" + bytes(15), b"\x01" + bytes(17), b"\x00" + bytes(3), b"\x02" + bytes(16)]
 )
@@ -210,6 +218,20 @@ def test_the_event_time_is_in_milliseconds_whatever_its_type(kind: str) -> None:
     decoded = decoder(record_type(tenant="string", at=field), time="at").decode(record_batch([b"\x02t" + value]))
     assert decoded.status[0] == 0
     assert decoded.event_time.tolist() == [expected]
+
+
+def test_a_record_that_is_not_sound_has_no_time() -> None:
+    schema = record_type(at="long", tenant="string", flag="boolean")
+    values: list[bytes | None] = [encode_long(5) + b"\x02t\x01", encode_long(5) + b"\x02t\x02"]
+    assert decoder(schema, time="at").decode(record_batch(values)).event_time.tolist() == [5, -1]
+
+
+def test_nested_doubles_keep_their_names_whatever_their_order() -> None:
+    inner = record_type("Inner", z="double", a="double", m="double")
+    schema = record_type(tenant="string", y="double", inner=inner, b="double")
+    value = {"y": 1.0, "inner": {"z": 2.0, "a": 3.0, "m": 4.0}, "b": 5.0}
+    for columns in columns_of(schema, [value], ("b", "inner.a", "inner.z", "inner.m", "y")):
+        assert [array.tolist() for array in columns.arrays] == [[5.0], [3.0], [2.0], [4.0], [1.0]]
 
 
 def test_tenant_and_time_may_stand_in_nested_and_nullable_records_and_be_features_too() -> None:
