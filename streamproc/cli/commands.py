@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from streamproc.cli import config, output
+from streamproc.cli import check, config, models, output, processing, topics
 from streamproc.cli.options import ConfigOption, SetOption, take_options
 
 application = typer.Typer(
@@ -18,6 +18,10 @@ application = typer.Typer(
     pretty_exceptions_enable=False,  # they would show local variables: payloads and secrets
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+processing.add_to(application)
+check.add_to(application)
+application.add_typer(models.group)
+topics.add_to(application)
 application.add_typer(config.group)
 
 

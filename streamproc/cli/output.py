@@ -38,6 +38,19 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def fields(cells: Sequence[Cell]) -> None:
+    """One line of cells."""
+    line("  ".join(map(_text, cells)))
+
+
+def rows(headings: Sequence[str], cells: Sequence[Sequence[Cell]], *, json: bool) -> None:
+    """A table, or the same rows as JSON objects."""
+    if json:
+        json_text(rows_as_json(headings, cells))
+    else:
+        table(headings, cells)
+
+
 def rows_as_json(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> list[Mapping[str, Cell]]:
     """The rows of a table as objects."""
     return [dict(zip(headings, row, strict=True)) for row in rows]

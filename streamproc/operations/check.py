@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from streamproc.avro.features import event_time_problems, feature_problems, tenant_problems
 from streamproc.avro.schemas import RecordSchema
 from streamproc.errors import RecordError, StreamprocError, TransientError
 from streamproc.kafka.topics import TopicFacts
-from streamproc.models.base import ModelRepository
+from streamproc.models.base import ModelMetadata, ModelRepository
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
@@ -105,7 +105,7 @@ def schema_findings(schemas: Sequence[RecordSchema], tenant_field: str, event_ti
 def model_findings(
     models: ModelRepository, assigned: Mapping[str, Sequence[str]], schemas: Sequence[RecordSchema]
 ) -> Iterator[Finding]:
-    """What keeps assigned models from predicting records of the schemas.
+    """What keeps assigned models from predicting; one schema that suits a model is enough, another may be on its way out.
 
     Args:
         models: loads them.
@@ -126,11 +126,16 @@ def model_findings(
         except RecordError as error:
             yield Finding(subject, error.message, "publish a model that loads, and assign it")
             continue
-        for schema in schemas:
-            harmless = {f"feature {name!r} is absent from schema {schema.name}" for name in nullable}
-            for problem in feature_problems(schema, metadata.feature_names, metadata.n_columns):
-                if problem not in harmless:
-                    yield Finding(subject, problem, "train the model on fields that the schema has, or add the field")
+        problems = [_problems(schema, metadata, nullable) for schema in schemas]
+        for problem in min(problems, key=len, default=()):
+            yield Finding(subject, problem, "train the model on fields that a schema has, or add the field")
+
+
+def _problems(schema: RecordSchema, metadata: ModelMetadata, nullable: Collection[str]) -> list[str]:
+    """Why the model can't predict records of the schema; a feature that may be null may be absent."""
+    harmless = {f"feature {name!r} is absent from schema {schema.name}" for name in nullable}
+    found = feature_problems(schema, metadata.feature_names, metadata.n_columns)
+    return [problem for problem in found if problem not in harmless]
 
 
 def _tenants(tenants: Sequence[str]) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
+import time
+from collections.abc import Callable
 from typing import Literal, TextIO
 
 import structlog
@@ -15,7 +18,37 @@ Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "console", "json"]
 
 
-def configure_logging(level: Level, log_format: Format, stream: TextIO) -> None:
+CLIENT_LOGGER = "streamproc.kafka"
+"""Where librdkafka's own lines arrive."""
+
+_REPEAT_SECONDS = 30.0
+_MOST_KINDS = 256
+
+
+class FewRepeats(logging.Filter):
+    """Lets through a line of the Kafka client once in 30 s, numbers in it aside: it repeats that a broker is away for ever."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        super().__init__()
+        self._monotonic = monotonic
+        self._shown: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is to be shown."""
+        if record.name != CLIENT_LOGGER:
+            return True
+        kind, now = re.sub(r"\d+", "#", record.getMessage()), self._monotonic()
+        if now - self._shown.get(kind, -_REPEAT_SECONDS) < _REPEAT_SECONDS:
+            return False
+        if len(self._shown) >= _MOST_KINDS:
+            self._shown.clear()
+        self._shown[kind] = now
+        return True
+
+
+def configure_logging(
+    level: Level, log_format: Format, stream: TextIO, *, monotonic: Callable[[], float] = time.monotonic
+) -> None:
     """Send the logging of this process to `stream`; a later call replaces an earlier one.
 
     Timestamps are UTC in ISO 8601. Tracebacks carry no local variables, whose values may be payloads or secrets.
@@ -23,6 +56,7 @@ def configure_logging(level: Level, log_format: Format, stream: TextIO) -> None:
     is_console = log_format == "console" or (log_format == "auto" and stream.isatty())
     handler = logging.StreamHandler(stream)
     handler.set_name(LOGGER)
+    handler.addFilter(FewRepeats(monotonic))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[

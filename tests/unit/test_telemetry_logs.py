@@ -130,3 +130,22 @@ def test_warnings_of_python_become_lines_too() -> None:
         warnings.warn("old", DeprecationWarning, stacklevel=1)
         logging.captureWarnings(capture=False)
     assert lines(stream)[0]["logger"] == "py.warnings"
+
+
+def test_the_kafka_client_repeats_itself_at_most_every_30_seconds() -> None:
+    stream, now = io.StringIO(), [0.0]
+    configure_logging("info", "json", stream, monotonic=lambda: now[0])
+    client, ours = logging.getLogger("streamproc.kafka"), logging.getLogger("streamproc.processor")
+    for second in range(61):
+        now[0] = float(second)
+        client.error("connect failed after %d ms", second)
+        ours.error("ours")
+    client.error("something else")
+    said = [str(line["message"]) for line in lines(stream)]
+    assert [line for line in said if line != "ours"] == [
+        "connect failed after 0 ms",
+        "connect failed after 30 ms",
+        "connect failed after 60 ms",
+        "something else",
+    ]
+    assert said.count("ours") == 61

@@ -1,0 +1,81 @@
+"""`predict`: which schema, model and file a call means."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from streamproc.app.models import open_infos, open_models
+from streamproc.app.schemas import input_schemas
+from streamproc.avro.schemas import RecordSchema, SchemaIds, record_schema
+from streamproc.avro.types import SchemaError, parse_schema
+from streamproc.clock import SYSTEM_CLOCK
+from streamproc.config import Settings
+from streamproc.errors import RefusedError
+from streamproc.operations.predict import AVRO_MAGIC, PredictInput, TenantModel, avro_container, json_lines, predicted
+from streamproc.operations.shown import JsonObject
+
+STDIN = Path("-")
+
+
+def predicted_file(settings: Settings, source: Path, *, tenant: str, schema_file: Path | None) -> Iterator[JsonObject]:
+    """Each record of the file as the output topic would hold it, or why it can't be predicted; see `predict.predicted`.
+
+    Raises:
+        RefusedError: the file can't be read, or a record does not fit the schema.
+        RecordError: the tenant has no model, or it can't be loaded.
+        ConfigurationError: no schema is configured that can be used.
+        TransientError: the model registry or the store does not answer.
+
+    """
+    infos = open_infos(settings)
+    info = infos.get_model_info(tenant)
+    served = TenantModel(tenant, info, open_models(settings, infos).get_model(info.model_id))
+    with _opened(source) as file:
+        yield from predicted(
+            _records(settings, file, tenant, schema_file),
+            served,
+            tenant_field=settings.records.tenant_field,
+            max_record_bytes=settings.avro.max_record_bytes,
+            scores=settings.models.scores,
+            source=source.name,
+            clock=SYSTEM_CLOCK,
+        )
+
+
+def _opened(source: Path) -> io.BufferedReader:
+    if source == STDIN:
+        return io.BufferedReader(sys.stdin.buffer)  # type: ignore[arg-type]  # a buffer over a buffer reads the same bytes
+    try:
+        return source.open("rb")
+    except OSError as error:
+        raise RefusedError(f"--input: {source} can't be read ({error.strerror})") from error
+
+
+def _records(settings: Settings, file: io.BufferedReader, tenant: str, schema_file: Path | None) -> PredictInput:
+    tenant_field = settings.records.tenant_field
+    if file.peek(len(AVRO_MAGIC)).startswith(AVRO_MAGIC):
+        return avro_container(file, tenant_field=tenant_field, tenant=tenant)
+    schema = input_schemas(settings)[-1] if schema_file is None else _schema_of(schema_file)
+    return json_lines(_lines(file), schema, tenant_field=tenant_field, tenant=tenant)
+
+
+def _lines(file: BinaryIO) -> Iterator[str]:
+    try:
+        yield from io.TextIOWrapper(file, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RefusedError("the input is neither an Avro container nor UTF-8 text with one JSON object a line") from error
+
+
+def _schema_of(file: Path) -> RecordSchema:
+    try:
+        text = file.read_text(encoding="utf-8")
+        return record_schema(json.loads(parse_schema(text).text), SchemaIds())
+    except (OSError, UnicodeDecodeError) as error:
+        raise RefusedError(f"--schema: {file} can't be read as UTF-8 text") from error
+    except SchemaError as error:
+        raise RefusedError(f"--schema: {file} {error}") from error

@@ -1,0 +1,96 @@
+"""What the commands about models ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from streamproc.app.models import open_formats, open_publisher, open_registry
+from streamproc.config import Settings
+from streamproc.errors import RefusedError
+from streamproc.models.catalog import Artifact
+from streamproc.models.formats import format_of
+from streamproc.operations.shown import JsonObject
+
+
+def publish_file(
+    settings: Settings,
+    file: Path,
+    *,
+    name: str,
+    format_name: str | None,
+    features: Sequence[str] | None,
+    tenants: Sequence[str],
+    description: str,
+) -> str:
+    """Publish the artifact in a file; returns its model id.
+
+    Raises:
+        RefusedError: the file can't be read, or its content can't be published; says why.
+        ConfigurationError: neither suffix nor `format_name` names a format.
+        TransientError: the store or the registry does not answer.
+
+    """
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise RefusedError(f"{file} can't be read ({error.strerror})") from error
+    artifact = open_publisher(settings).publish(
+        data,
+        name=name,
+        format_name=format_name or format_of(file.name),
+        features=features,
+        tenants=tenants,
+        description=description,
+    )
+    return artifact.model_id
+
+
+def listed_models(settings: Settings) -> list[JsonObject]:
+    """Every artifact with the tenants that it serves, by name and version."""
+    registry = open_registry(settings)
+    serves: dict[str, list[str]] = {}
+    for assignment in registry.assignments():
+        serves.setdefault(assignment.model_id, []).append(assignment.tenant)
+    return [_described(artifact, serves.get(artifact.model_id, [])) for artifact in registry.list()]
+
+
+def described_model(settings: Settings, model_id: str) -> JsonObject:
+    """One artifact with the tenants that it serves.
+
+    Raises:
+        RefusedError: there is none of this id.
+        TransientError: the registry does not answer.
+
+    """
+    registry = open_registry(settings)
+    artifact = registry.show(model_id)
+    return _described(artifact, [one.tenant for one in registry.assignments() if one.model_id == model_id])
+
+
+def described_formats(settings: Settings) -> JsonObject:
+    """Every format, and what the allowed ones may hold."""
+    formats = open_formats(settings)
+    described = [{**asdict(one), "suffixes": list(one.suffixes)} for one in formats.describe()]
+    return {"formats": described, "trusted_types": list(formats.trusted_types)}
+
+
+def _described(artifact: Artifact, serves: Sequence[str]) -> JsonObject:
+    content = artifact.content
+    return {
+        "model_id": artifact.model_id,
+        "format": content.format,
+        "nbytes": content.nbytes,
+        "digest": f"sha256:{content.digest}",
+        "store_key": content.store_key,
+        "features": list(content.feature_names),
+        "output_kind": content.output_kind.value,
+        "classes": None if content.classes is None else list(content.classes),
+        "libraries": dict(content.libraries),
+        "description": content.description,
+        "created_at": artifact.created_at.isoformat(),
+        "created_by": artifact.created_by,
+        "tenants": list(artifact.tenants),
+        "serves": list(serves),
+    }
