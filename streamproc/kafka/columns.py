@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from operator import itemgetter
 from typing import cast
 
@@ -10,6 +11,8 @@ from confluent_kafka import Message
 from numpy.typing import NDArray
 
 from streamproc.batches import Headers, PartitionId, RecordBatch, bounds_of
+
+logger = logging.getLogger(__name__)
 
 
 def record_batch(messages: list[Message]) -> RecordBatch:
@@ -28,12 +31,33 @@ def record_batch(messages: list[Message]) -> RecordBatch:
         bounds=bounds_of(spans),
         null=null,
         keys=list(map(Message.key, messages)),
-        headers=cast("list[Headers | None]", list(map(Message.headers, messages))),
+        headers=_all_headers(messages),
         timestamps=np.fromiter(map(itemgetter(1), map(Message.timestamp, messages)), np.int64, count),
         partitions=partitions,
         partition=partition,
         offsets=np.fromiter(map(Message.offset, messages), np.int64, count),
     )
+
+
+def _all_headers(messages: list[Message]) -> list[Headers | None]:
+    try:
+        return cast("list[Headers | None]", list(map(Message.headers, messages)))
+    except (SystemError, UnicodeDecodeError):
+        return [headers_of(message) for message in messages]
+
+
+def headers_of(message: Message) -> Headers | None:
+    """The message's headers; None where it has none, or where the client can't read them.
+
+    The client can't where a header's name isn't UTF-8, which Kafka forbids and no broker checks. One such record must not stop
+    its partition for ever, so it goes on without headers, and the log says so.
+    """
+    try:
+        return cast("Headers | None", message.headers())
+    except (SystemError, UnicodeDecodeError):
+        place = f"topic {message.topic()!r}, partition {message.partition()}, offset {message.offset()}"
+        logger.warning("The record at %s goes on without its headers: the name of one isn't UTF-8", place)
+        return None
 
 
 def _partitions(messages: list[Message]) -> tuple[tuple[PartitionId, ...], NDArray[np.int32]]:

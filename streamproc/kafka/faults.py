@@ -21,10 +21,17 @@ _GROUP_CONFIGURATION = {
 }
 
 
-def client_error(error: KafkaException) -> KafkaError:
-    """The client's error inside of the exception."""
-    inner = error.args[0] if error.args else None
-    return inner if isinstance(inner, KafkaError) else KafkaError(codes.UNEXPLAINED)
+def client_error(error: BaseException) -> KafkaError:
+    """The client's error inside of the exception, or of the one that caused it.
+
+    A fatal error comes out of whatever call serves the client's callbacks; as a SystemError where another callback follows it.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, KafkaException) and seen.args and isinstance(seen.args[0], KafkaError):
+            return seen.args[0]
+        seen = seen.__cause__ or seen.__context__
+    return KafkaError(codes.UNEXPLAINED)
 
 
 def construction_error(error: KafkaException, options: ConnectionOptions) -> ConfigurationError:
@@ -78,7 +85,7 @@ def missing_right(error: KafkaError, options: ConnectionOptions, topic: str, rig
     wanted = {
         KafkaError.TOPIC_AUTHORIZATION_FAILED: f"{right} on topic {topic!r}",
         KafkaError.GROUP_AUTHORIZATION_FAILED: f"READ on group {options.group_id!r} (kafka.group_id)",
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED: "IDEMPOTENT_WRITE on the cluster (brokers before 2.8 ask for it)",
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED: "WRITE on any topic (brokers before 2.8: IDEMPOTENT_WRITE on the cluster)",
     }.get(error.code())
     who = f"user {options.security.username!r}" if options.security.username else "this client"
     return ConfigurationError(f"{who} has no right to {wanted}: grant it, or correct the name") if wanted else None

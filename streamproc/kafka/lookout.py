@@ -12,6 +12,7 @@ from streamproc.kafka.faults import BrokerWatch, no_broker, reading_error
 from streamproc.kafka.options import ConnectionOptions
 
 _ANSWER_SECONDS = 1.0
+_COMMIT_SECONDS = 3.0
 _INTERVAL_SECONDS = 1.0
 
 
@@ -52,6 +53,18 @@ class Lookout:
             self._asked_at = now
         if self._problem is not None:
             raise self._problem
+
+    def require_broker(self) -> None:
+        """Return when a broker answers; a commit would wait for one until the session is over.
+
+        Raises:
+            TransientError: none does.
+
+        """
+        try:
+            self._consumer.list_topics(self._topics[0], timeout=_COMMIT_SECONDS)
+        except KafkaException as error:
+            raise no_broker(self._options) from error
 
     def _ask(self) -> StreamprocError | None:
         if self._watch.is_fatal:

@@ -11,6 +11,8 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from streamproc.batches import Headers, PartitionId
 from streamproc.kafka import codes
+from streamproc.kafka.client_log import ClientLog
+from streamproc.kafka.columns import headers_of
 from streamproc.kafka.faults import BrokerWatch, construction_error, no_broker, reading_error
 from streamproc.kafka.options import ConnectionOptions, reader_config
 from streamproc.kafka.positions import offset_range
@@ -45,7 +47,7 @@ def open_reader(
     """
     frugal = {"queued.min.messages": 1, "fetch.message.max.bytes": 4096} if one_record_per_partition else {}
     try:
-        return Consumer({**reader_config(options), **frugal, "error_cb": watch.heard, "logger": logger})
+        return Consumer({**reader_config(options), **frugal, "error_cb": watch.heard, "logger": ClientLog(logger)})
     except KafkaException as error:
         raise construction_error(error, options) from error
 
@@ -170,5 +172,5 @@ def _record(message: Message) -> TopicRecord:
         timestamp=message.timestamp()[1],
         key=message.key(),
         value=message.value(),
-        headers=tuple(cast("list[tuple[str, bytes | None]] | None", message.headers()) or ()),
+        headers=tuple(headers_of(message) or ()),
     )

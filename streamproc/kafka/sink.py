@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import repeat
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from streamproc.batches import Headers, OutgoingRecords
 from streamproc.errors import StreamprocError, TransientError
 from streamproc.kafka import codes
+from streamproc.kafka.client_log import ClientLog
 from streamproc.kafka.faults import BrokerWatch, client_error, construction_error, missing_right
 from streamproc.kafka.options import ConnectionOptions, producer_config
 from streamproc.ports import DeliveryRefusedError, Refused
@@ -57,9 +59,7 @@ class KafkaSink:
         """
         refused: list[Refused] = []
         produce, topic = self._producer.produce, records.topic
-        timestamps = [
-            max(0, timestamp) for timestamp in records.timestamps.tolist()
-        ]  # 0 means now; records without a time get it
+        timestamps = [max(0, timestamp) for timestamp in records.timestamps.tolist()]  # 0: now, for those without a time
         headers = map(_pairs, records.headers) if any(records.headers) else repeat(None)
         for row, record in enumerate(zip(records.values, records.keys, timestamps, headers, strict=False)):
             value, key, timestamp, pairs = record
@@ -69,12 +69,15 @@ class KafkaSink:
                 arguments = (topic, value, key, _ANY_PARTITION, None, None, timestamp, pairs)
                 if why := self._insist(error, arguments):
                     refused.append(Refused(row, why))
-        self._producer.poll(0)
+        self._serve(0)
         return refused
 
     def flush(self, timeout: float) -> None:
         """Return when everything handed over since the last flush is delivered; see `RecordSink.flush`."""
-        remaining = self._producer.flush(timeout)
+        try:
+            remaining = self._producer.flush(timeout)
+        except (KafkaException, SystemError) as error:
+            raise self._finished(error) from error
         if remaining or self._failures:
             raise self._settle(f"{remaining} records were not delivered within {timeout:g} s")
 
@@ -88,7 +91,7 @@ class KafkaSink:
         Waits for room. That ends: what is in the queue is delivered, or fails when `message.timeout.ms` is over.
         """
         while isinstance(error, BufferError):
-            self._producer.poll(_ROOM_SECONDS)
+            self._serve(_ROOM_SECONDS)
             if self._failures:
                 raise self._settle("the queue is full")
             try:
@@ -99,10 +102,21 @@ class KafkaSink:
                 return None
         cause = client_error(error)
         if cause.code() != KafkaError.MSG_SIZE_TOO_LARGE:
-            self._failures.append(_Failure(cause, str(arguments[0])))
-            raise self._settle("the client refused it") from error
+            raise self._finished(error, str(arguments[0])) from error
         limit = self._options.path_of("message.max.bytes")
         return f"the record for topic {arguments[0]!r} is larger than {limit} allows (with its key and headers); raise it"
+
+    def _serve(self, seconds: float) -> None:
+        """Let the client report failures."""
+        try:
+            self._producer.poll(seconds)
+        except (KafkaException, SystemError) as error:
+            raise self._finished(error) from error
+
+    def _finished(self, error: BaseException, topic: str = "") -> StreamprocError:
+        """The error after the client raised one."""
+        self._failures.insert(0, _Failure(client_error(error), topic))
+        return self._settle("")
 
     def _settle(self, otherwise: str) -> StreamprocError:
         """The error that the failures so far amount to; leaves a producer with an empty queue."""
@@ -122,7 +136,8 @@ class KafkaSink:
         where = self._options.bootstrap_servers
         if failures and failures[0].error.code() in codes.UNKNOWN_TOPIC:
             return TransientError(f"topic {failures[0].topic!r} does not exist at {where}; create it, or correct its name")
-        why = f"{failures[0].error.name()} in topic {failures[0].topic!r}" if failures else otherwise
+        topics = {failure.topic for failure in failures} - {""}
+        why = f"{failures[0].error.name()} {' '.join(sorted(topics))}".strip() if failures else otherwise
         hint = f"; {self._watch.error()}" if self._watch.is_troubled else ""
         return TransientError(f"a delivery to {where} failed: {why}{hint}")
 
@@ -134,7 +149,7 @@ class KafkaSink:
             if error is not None:
                 failures.append(_Failure(error, message.topic() or ""))
 
-        callbacks = {"error_cb": watch.heard, "on_delivery": report, "logger": self._logger}
+        callbacks = {"error_cb": watch.heard, "on_delivery": report, "logger": ClientLog(self._logger)}
         try:
             self._producer = Producer({**producer_config(self._options), **callbacks})
         except KafkaException as error:
@@ -143,7 +158,8 @@ class KafkaSink:
 
     def _throw_away(self) -> None:
         self._producer.purge()
-        self._producer.flush(_PURGE_SECONDS)
+        with suppress(KafkaException, SystemError):  # a finished client says so again
+            self._producer.flush(_PURGE_SECONDS)
 
 
 def _pairs(headers: Headers | None) -> _Pairs | None:

@@ -13,6 +13,7 @@ from streamproc.batches import PartitionId, RecordBatch
 from streamproc.errors import TransientError
 from streamproc.kafka import codes
 from streamproc.kafka.assignment import Assignment
+from streamproc.kafka.client_log import ClientLog
 from streamproc.kafka.columns import record_batch
 from streamproc.kafka.faults import (
     BrokerWatch,
@@ -83,7 +84,7 @@ class KafkaSource:
         self._is_member = False
         self._appetite = _Appetite()
         self._ends: dict[PartitionId, int] = {}
-        callbacks = {"error_cb": self._watch.heard, "stats_cb": self._read_statistics, "logger": logger}
+        callbacks = {"error_cb": self._watch.heard, "stats_cb": self._read_statistics, "logger": ClientLog(logger)}
         try:
             self._consumer = Consumer({**consumer_config(options), **callbacks})
         except KafkaException as error:
@@ -98,7 +99,10 @@ class KafkaSource:
         """Wait up to `timeout` seconds for a record, then take what is there; see `RecordSource.poll`."""
         self._assignment.poll_begins()
         self._seek_again()
-        messages = self._take(max_records, max_bytes, timeout)
+        try:
+            messages = self._take(max_records, max_bytes, timeout)
+        except (KafkaException, SystemError) as error:
+            raise group_error(client_error(error), self._options) from error
         self._raise_stored()
         records = self._without_events(messages)
         self._begin_pending()
@@ -116,6 +120,7 @@ class KafkaSource:
         if foreign := [partition for partition in offsets if partition not in self._assignment.held]:
             names = ", ".join(f"{topic}/{number}" for topic, number in foreign)
             raise TransientError(f"not committed: {names} are not assigned to this member (any more)")
+        self._lookout.require_broker()
         wanted = [TopicPartition(*partition, offset, metadata) for partition, (offset, metadata) in offsets.items()]
         try:
             answers = self._consumer.commit(offsets=wanted, asynchronous=False)
@@ -230,7 +235,7 @@ class KafkaSource:
             for number, values in about["partitions"].items():
                 if values.get("ls_offset", -1) >= 0:
                     self._ends[PartitionId(topic, int(number))] = values["ls_offset"]
-        # With the consumer protocol the client says nothing of having joined where it got no partition; it does say if it can't.
+        # With the consumer protocol the client does not say that it joined where it got no partition; it says if it can't.
         group = statistics.get("cgrp", {})
         is_settled = group.get("state") == "up" and group.get("stateage", 0) >= _SETTLED_MS
         if is_settled and self._options.group_protocol == "consumer" and not self._assignment.has_joined:

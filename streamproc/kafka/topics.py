@@ -20,6 +20,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # all public,
 
 from streamproc.errors import RefusedError, StreamprocError, TransientError
 from streamproc.kafka import codes
+from streamproc.kafka.client_log import ClientLog
 from streamproc.kafka.faults import BrokerWatch, client_error, construction_error, missing_right, no_broker
 from streamproc.kafka.options import ConnectionOptions, admin_config
 
@@ -50,7 +51,8 @@ class TopicAdmin:
         self._options = options
         self._seconds = seconds
         self._watch = BrokerWatch(options)
-        callbacks: dict[str, Any] = {"error_cb": self._watch.heard, "logger": logger}  # Any: its types allow plain values only
+        # Any: the client's types allow plain values only
+        callbacks: dict[str, Any] = {"error_cb": self._watch.heard, "logger": ClientLog(logger)}
         try:
             self._admin = AdminClient({**admin_config(options), **callbacks})
         except KafkaException as error:

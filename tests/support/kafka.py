@@ -60,9 +60,10 @@ class Cluster:
         return self.create_named_topic(unique_name(prefix), partitions, settings)
 
     def create_named_topic(self, name: str, partitions: int = 1, settings: Mapping[str, str] | None = None) -> str:
-        """Make a topic of exactly this name; returns when its partitions have leaders."""
+        """Make a topic of exactly this name; returns when its partitions have leaders. It keeps records of any age."""
         admin = self.admin()
-        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dict(settings or {}))
+        config = {"retention.ms": "-1", **(settings or {})}
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=config)
         admin.create_topics([topic])[name].result(30)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
@@ -91,7 +92,8 @@ class KafkaBroker(Cluster):
 
     Args:
         folder: for its configuration, data and `broker.log`.
-        settings: further lines of `server.properties`; may override the listeners.
+        settings: further lines of `server.properties`.
+        listeners: further listeners beside the plain one: name → (security protocol, port).
         client: librdkafka settings with which the administrator's client connects.
         format_arguments: further arguments of the storage tool, for the first accounts.
 
@@ -102,6 +104,7 @@ class KafkaBroker(Cluster):
         folder: Path,
         *,
         settings: Mapping[str, str] | None = None,
+        listeners: Mapping[str, tuple[str, int]] | None = None,
         client: Mapping[str, str] | None = None,
         format_arguments: tuple[str, ...] = (),
         heap_mib: int = 256,
@@ -111,6 +114,7 @@ class KafkaBroker(Cluster):
         super().__init__(f"127.0.0.1:{self.port}", client)
         self._folder = folder
         self._settings = dict(settings or {})
+        self._listeners = {"PLAINTEXT": ("PLAINTEXT", self.port), **(listeners or {})}
         self._format_arguments = format_arguments
         self._heap_mib = heap_mib
         self._process: subprocess.Popen[bytes] | None = None
@@ -155,7 +159,7 @@ class KafkaBroker(Cluster):
 
     def _format(self, properties: Path) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        settings = {**_properties(self.port, self.controller_port, self._folder / "data"), **self._settings}
+        settings = {**_properties(self._listeners, self.controller_port, self._folder / "data"), **self._settings}
         properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = _java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties), heap_mib=96)
@@ -168,16 +172,22 @@ class KafkaBroker(Cluster):
         return self.log_file.read_text(errors="replace").strip()[-800:] or "(nothing)"
 
 
-def _properties(port: int, controller_port: int, data: Path) -> dict[str, str]:
+def _properties(listeners: Mapping[str, tuple[str, int]], controller_port: int, data: Path) -> dict[str, str]:
+    addresses = ",".join(f"{name}://127.0.0.1:{port}" for name, (_, port) in listeners.items())
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "listeners": f"{addresses},CONTROLLER://127.0.0.1:{controller_port}",
+        "advertised.listeners": addresses,
+        "listener.security.protocol.map": ",".join(
+            ["CONTROLLER:PLAINTEXT", *(f"{name}:{protocol}" for name, (protocol, _) in listeners.items())]
+        ),
+        "inter.broker.listener.name": "PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
         "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
         "log.dirs": str(data),
         "auto.create.topics.enable": "false",
+        "log.retention.ms": "-1",  # the records of tests are of any age
         "offsets.topic.num.partitions": "1",
         "offsets.topic.replication.factor": "1",
         "transaction.state.log.num.partitions": "1",
@@ -190,6 +200,8 @@ def _properties(port: int, controller_port: int, data: Path) -> dict[str, str]:
         "group.consumer.min.session.timeout.ms": "1000",
         "group.consumer.min.heartbeat.interval.ms": "200",
         "group.consumer.heartbeat.interval.ms": "500",
+        "broker.session.timeout.ms": "2000",  # a killed node may come back only after it
+        "broker.heartbeat.interval.ms": "500",
         "num.network.threads": "2",
         "num.io.threads": "2",
         "log.cleaner.dedupe.buffer.size": "2097152",  # its default of 128 MiB doesn't fit the heap
@@ -241,12 +253,13 @@ def own_broker(
     folder: Path,
     *,
     settings: Mapping[str, str] | None = None,
+    listeners: Mapping[str, tuple[str, int]] | None = None,
     client: Mapping[str, str] | None = None,
     format_arguments: tuple[str, ...] = (),
 ) -> Iterator[KafkaBroker]:
     """A broker from the jars for one test or module that stops, kills or configures it; arguments as in `KafkaBroker`."""
     fetch_jars()
-    broker = KafkaBroker(folder, settings=settings, client=client, format_arguments=format_arguments)
+    broker = KafkaBroker(folder, settings=settings, listeners=listeners, client=client, format_arguments=format_arguments)
     try:
         broker.start()
         yield broker
