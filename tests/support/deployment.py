@@ -45,7 +45,13 @@ class Deployment:
         self._write_config(settings)
         self.create_topics({self.input: {}, self.output: output_config or {}, self.dead: {}}, partitions)
         self._producer = Producer(
-            {"bootstrap.servers": bootstrap_servers, "partitioner": "murmur2_random", "linger.ms": 20, "log_level": 0}
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "partitioner": "murmur2_random",
+                "linger.ms": 20,
+                "log_level": 0,
+                "message.max.bytes": 2_000_000,
+            }
         )
 
     def _write_config(self, settings: Mapping[str, object]) -> None:
