@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -67,3 +68,26 @@ class Backoff:
     def succeeded(self) -> None:
         """The next failure is a first one again."""
         self._seconds = 0.0
+
+
+class Shutdown:
+    """Whether the process is to end, and how much time is left. `request` only sets a value: safe in a signal handler."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._monotonic = clock.monotonic
+        self._seconds = seconds
+        self._deadline: float | None = None
+
+    def request(self) -> None:
+        """End the process; asking again changes nothing."""
+        if self._deadline is None:
+            self._deadline = self._monotonic() + self._seconds
+
+    @property
+    def is_requested(self) -> bool:
+        """The process is to end."""
+        return self._deadline is not None
+
+    def seconds_left(self) -> float:
+        """Until the process has to be gone; infinite while nobody wants it to."""
+        return math.inf if self._deadline is None else max(0.0, self._deadline - self._monotonic())

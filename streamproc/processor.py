@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from streamproc.batches import BatchResult, DeadLetter, PartitionId, RecordBatch
-from streamproc.clock import Backoff, Clock, StageClock
+from streamproc.clock import Backoff, Clock, Shutdown, StageClock
 from streamproc.delivery import Delivery
 from streamproc.errors import FencedError, Stage, StreamprocError, TransientError
 from streamproc.parking import Parking
@@ -49,13 +49,12 @@ class LoopLimits:
     max_parked_records: int
     max_parked_bytes: int
     commit_interval_seconds: float
-    shutdown_seconds: float
 
 
 class StreamProcessor:
     """Owns the loop and everything that is in flight: between two polls, only what the producer delivers and what is parked."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the loop's collaborators; each is used by it
         self,
         source: RecordSource,
         delivery: Delivery,
@@ -65,6 +64,7 @@ class StreamProcessor:
         *,
         stages: StageClock,
         limits: LoopLimits,
+        shutdown: Shutdown,
         clock: Clock,
     ) -> None:
         self._source = source
@@ -74,17 +74,17 @@ class StreamProcessor:
         self._observer = observer
         self._stages = stages
         self._limits = limits
+        self._shutdown = shutdown
         self._clock = clock
         self._progress = GroupProgress()
         self._parking = Parking(max_records=limits.max_parked_records, max_bytes=limits.max_parked_bytes)
         self._paused: set[PartitionId] = set()
         self._backoff = Backoff(_FIRST_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS)
         self._last_commit = clock.monotonic()
-        self._stopping = False
 
     def stop(self) -> None:
         """Finish what is in flight, commit, leave. Only sets a flag: safe in a signal handler."""
-        self._stopping = True
+        self._shutdown.request()
 
     def run(self) -> None:
         """Process until `stop`; then finish, commit and leave the group.
@@ -97,7 +97,7 @@ class StreamProcessor:
         """
         self._source.subscribe(self)
         try:
-            while not self._stopping:
+            while not self._shutdown.is_requested:
                 self.run_guarded()
             self._finish()
         except BaseException:
@@ -231,7 +231,7 @@ class StreamProcessor:
         logger.log(logging.DEBUG if self._backoff.is_failing else logging.WARNING, "Waiting: %s", error)
         self._observer.waiting(str(error))
         until = self._clock.monotonic() + self._backoff.failed()
-        while not self._stopping and self._clock.monotonic() < until:
+        while not self._shutdown.is_requested and self._clock.monotonic() < until:
             self._clock.sleep(_FIRST_BACKOFF_SECONDS)
 
     def _waited_for(self) -> None:
@@ -252,8 +252,8 @@ class StreamProcessor:
 
     def _finish(self) -> None:
         """Give parked records a part of the time that is left, and commit."""
-        until = self._clock.monotonic() + self._limits.shutdown_seconds / 2
-        while self._parking.records and self._clock.monotonic() < until:
+        enough = self._shutdown.seconds_left() / 2
+        while self._parking.records and self._shutdown.seconds_left() > enough:
             self._source.pause(list(self._progress))
             self.run_guarded()
         try:

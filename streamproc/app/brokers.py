@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from streamproc.config import SecuritySettings, Settings
 from streamproc.kafka.options import ConnectionOptions, SecurityOptions
@@ -37,13 +38,14 @@ def open_source(settings: Settings) -> KafkaSource:
         connection_options(settings),
         settings.kafka.input_topics,
         auto_offset_reset=settings.kafka.auto_offset_reset,
+        linger_seconds=settings.batch.linger_seconds,
         logger=logger,
     )
 
 
-def open_sink(settings: Settings) -> KafkaSink:
-    """The producer of outputs and dead letters."""
-    return KafkaSink(connection_options(settings), logger=logger)
+def open_sink(settings: Settings, patience: Callable[[], float]) -> KafkaSink:
+    """The producer of outputs and dead letters; `patience` in seconds is what a shutdown leaves it to wait for deliveries."""
+    return KafkaSink(connection_options(settings), logger=logger, patience=patience)
 
 
 def _security_options(security: SecuritySettings) -> SecurityOptions:

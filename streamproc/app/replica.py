@@ -13,7 +13,7 @@ from streamproc.app.models import open_infos, open_models, open_store
 from streamproc.app.schemas import open_schemas
 from streamproc.avro.decoder import Decoder
 from streamproc.avro.encoder import PredictionEncoder
-from streamproc.clock import SYSTEM_CLOCK, Clock, StageClock
+from streamproc.clock import SYSTEM_CLOCK, Clock, Shutdown, StageClock
 from streamproc.config import Settings
 from streamproc.dead_letters import StopShare
 from streamproc.delivery import Delivery
@@ -32,6 +32,8 @@ _STALL_SECONDS = 180.0
 """Longer than a delivery may take (`message.timeout.ms`): a loop that shows no progress for so long hangs."""
 _FLUSH_SECONDS = 130.0
 """Longer than `message.timeout.ms`: the client itself decides when a delivery has failed."""
+_SHUTDOWN_SHARE = 0.75
+"""The part of `shutdown_timeout_seconds` for finishing and committing; the rest is for leaving and closing."""
 _PARKED_BATCHES = 10
 """How many of the largest batches may be parked before reading pauses."""
 _MODELS = "model registry and artifact store"
@@ -100,6 +102,7 @@ def _models(settings: Settings, metrics: Metrics, health: Health, clock: Clock) 
 
 def _processor(settings: Settings, serving: TenantModels, observer: Observers, clock: Clock) -> StreamProcessor:
     stages, batch = StageClock(clock), settings.batch
+    shutdown = Shutdown(clock, _SHUTDOWN_SHARE * settings.shutdown_timeout_seconds)
     pipeline = Pipeline(
         Decoder(
             open_schemas(settings),
@@ -117,7 +120,7 @@ def _processor(settings: Settings, serving: TenantModels, observer: Observers, c
         clock=clock,
     )
     delivery = Delivery(
-        open_sink(settings),
+        open_sink(settings, patience=shutdown.seconds_left),
         StopShare(settings.dead_letters.stop_share, settings.dead_letters.over_records),
         dead_letter_topic=settings.kafka.dead_letter_topic,
         flush_seconds=_FLUSH_SECONDS,
@@ -128,8 +131,15 @@ def _processor(settings: Settings, serving: TenantModels, observer: Observers, c
         max_parked_records=_PARKED_BATCHES * batch.max_records,
         max_parked_bytes=_PARKED_BATCHES * batch.max_bytes // 4,
         commit_interval_seconds=settings.commit_interval_seconds,
-        shutdown_seconds=settings.shutdown_timeout_seconds,
     )
     return StreamProcessor(
-        open_source(settings), delivery, pipeline, serving, observer, stages=stages, limits=limits, clock=clock
+        open_source(settings),
+        delivery,
+        pipeline,
+        serving,
+        observer,
+        stages=stages,
+        limits=limits,
+        shutdown=shutdown,
+        clock=clock,
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import repeat
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from streamproc.ports import DeliveryRefusedError, Refused
 
 _ANY_PARTITION = -1
 _ROOM_SECONDS = 0.05
+_FLUSH_SLICE_SECONDS = 0.25
 _PURGE_SECONDS = 5.0
 
 
@@ -39,8 +41,16 @@ class KafkaSink:
     nothing of it is delivered later, behind what is sent anew. (What a broker has already received can't be recalled.)
     """
 
-    def __init__(self, options: ConnectionOptions, *, logger: logging.Logger) -> None:
+    def __init__(
+        self, options: ConnectionOptions, *, logger: logging.Logger, patience: Callable[[], float] = lambda: math.inf
+    ) -> None:
         """Make the client; talks to nobody yet.
+
+        Args:
+            options: the cluster.
+            logger: takes what the client has to say.
+            patience: the seconds that may still be waited for a delivery or for room, whatever a caller allows: few when the
+                process is to end.
 
         Raises:
             ConfigurationError: the client can't be made with these options; names the setting.
@@ -48,6 +58,7 @@ class KafkaSink:
         """
         self._options = options
         self._logger = logger
+        self._patience = patience
         self._start()
 
     def send(self, records: OutgoingRecords) -> Sequence[Refused]:
@@ -74,12 +85,18 @@ class KafkaSink:
 
     def flush(self, timeout: float) -> None:
         """Return when everything handed over since the last flush is delivered; see `RecordSink.flush`."""
+        waited, remaining = 0.0, self._flush(0.0)
+        while remaining and not self._failures and waited < min(timeout, waited + self._patience()):
+            remaining = self._flush(_FLUSH_SLICE_SECONDS)
+            waited += _FLUSH_SLICE_SECONDS
+        if remaining or self._failures:
+            raise self._settle(f"{remaining} records were not delivered within {waited:g} s")
+
+    def _flush(self, seconds: float) -> int:
         try:
-            remaining = self._producer.flush(timeout)
+            return self._producer.flush(seconds)
         except (KafkaException, SystemError) as error:
             raise self._finished(error) from error
-        if remaining or self._failures:
-            raise self._settle(f"{remaining} records were not delivered within {timeout:g} s")
 
     def close(self) -> None:
         """Give up what is undelivered and free the client."""
@@ -92,7 +109,7 @@ class KafkaSink:
         """
         while isinstance(error, BufferError):
             self._serve(_ROOM_SECONDS)
-            if self._failures:
+            if self._failures or self._patience() <= 0:
                 raise self._settle("the queue is full")
             try:
                 self._producer.produce(*arguments)  # type: ignore[arg-type]  # the arguments of `send`'s own call

@@ -66,15 +66,26 @@ class KafkaSource:
         *,
         auto_offset_reset: OffsetReset,
         logger: logging.Logger,
+        linger_seconds: float = 0.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make the client; talks to nobody yet.
+
+        Args:
+            options: the cluster and the group.
+            topics: to subscribe to.
+            auto_offset_reset: where to begin without a committed offset.
+            logger: takes what the client has to say.
+            linger_seconds: how long a poll waits for more records after its first.
+            monotonic: seconds.
 
         Raises:
             ConfigurationError: the client can't be made with these options; names the setting.
 
         """
         self._options = options
+        self._linger_seconds = linger_seconds
+        self._monotonic = monotonic
         self._topics = list(topics)
         self._logger = logger
         self._starts = StartPositions(options, auto_offset_reset, seconds=_ANSWER_SECONDS)
@@ -157,9 +168,10 @@ class KafkaSource:
         self._raise_stored()
 
     def _take(self, max_records: int, max_bytes: int, timeout: float) -> list[Message]:
-        """One record as soon as it comes, then the rest of what is there already: a full call would wait out its time."""
+        """One record as soon as it comes, then what is there or comes while lingering; a full call would wait out its time."""
         messages: list[Message] = []
         chunk = self._consumer.consume(1, timeout)
+        lingers_until = self._monotonic() + self._linger_seconds
         size, wanted = 0, 1
         while chunk:
             taken = sum(map(len, chunk))
@@ -168,7 +180,7 @@ class KafkaSource:
             size += taken
             is_all = len(chunk) < wanted
             wanted = self._appetite.chunk(max_records - len(messages), max_bytes - size)
-            chunk = [] if is_all or not wanted else self._consumer.consume(wanted, 0)
+            chunk = [] if is_all or not wanted else self._consumer.consume(wanted, max(0.0, lingers_until - self._monotonic()))
         return messages
 
     def _without_events(self, messages: list[Message]) -> list[Message]:

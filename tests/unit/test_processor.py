@@ -18,7 +18,7 @@ from streamproc.avro.decoder import Decoder
 from streamproc.avro.encoder import PredictionEncoder
 from streamproc.avro.listed import ListedSchemas, SchemaEntry
 from streamproc.batches import PartitionId
-from streamproc.clock import Clock, StageClock
+from streamproc.clock import Clock, Shutdown, StageClock
 from streamproc.dead_letters import StopShare, TooManyDeadLettersError
 from streamproc.delivery import Delivery
 from streamproc.errors import Reason, RecordError, Stage, TransientError
@@ -175,8 +175,8 @@ class World:
                 max_parked_records=max_parked,
                 max_parked_bytes=10**6,
                 commit_interval_seconds=1.0,
-                shutdown_seconds=4.0,
             ),
+            shutdown=Shutdown(clock, 4.0),
             clock=clock,
         )
 
