@@ -152,7 +152,7 @@ def service_lines(ledger: Ledger) -> Iterator[str]:
     models = {model for model in ledger.model_ids if model is not None}
     fallback = ledger.variants.get("fallback", 0)
     shared = f"; {fallback:,} records of tenants without one of their own went to the default model" if fallback else ""
-    yield f"{len(models)} models predicted{shared}"
+    yield f"models that predicted: {len(models)}{shared}"
 
 
 def agreement_line(predicted: int, differing: int) -> str:

@@ -29,7 +29,7 @@ from streamproc.kafka.sink import KafkaSink
 
 logger = logging.getLogger(__name__)
 
-UNANSWERED_BYTES: Final = 1 << 20
+UNANSWERED_BYTES: Final = 1 << 19
 """Of events that have not come back: enough for full batches, and little enough to keep their wait short."""
 UNCOMMITTED_BYTES: Final = 2 << 20
 """Of events in one partition that are not committed: a processor that starts anew must still find them."""
@@ -38,7 +38,9 @@ FLUSH_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 0.5
 STALL_SECONDS: Final = 60.0
 LATE_SECONDS: Final = 1.0
+COMMIT_SECONDS: Final = 3.0
 _WAIT_SECONDS: Final = 0.05
+_LAG: Final = "streamproc_consumer_lag_records"
 _EVERYTHING: Final = 1 << 62
 
 
@@ -201,7 +203,17 @@ class Traffic:
             if time.monotonic() - looked > LOOK_SECONDS:
                 looked = time.monotonic()
                 self._look(shown, looked - start)
+        self._wait_for_commit()
         self._look(shown, time.monotonic() - start)
+
+    def _wait_for_commit(self) -> None:
+        """So that the last status has no lag; not for ever, since that is only for show."""
+        deadline = time.monotonic() + COMMIT_SECONDS
+        while time.monotonic() < deadline:
+            exposition = self._replica.exposition()
+            if exposition is None or not exposition.total(_LAG):
+                return
+            time.sleep(_WAIT_SECONDS)
 
     def take_late(self) -> None:
         """Note what still comes after everything has: records that come twice."""
@@ -219,7 +231,7 @@ class Traffic:
         self._replica.check_alive()
         exposition = self._replica.exposition()
         if exposition is not None:
-            lag = exposition.by("partition", "streamproc_consumer_lag_records")
+            lag = exposition.by("partition", _LAG)
             self._uncommitted = int(max(lag.values(), default=0))
             shown.show(self._status.status(exposition, seconds=seconds, answered=self.ledger.answered))
 

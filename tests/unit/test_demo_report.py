@@ -1,13 +1,23 @@
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from streamproc.demo.generated import generated
 from streamproc.demo.ledger import Balance, Ledger
-from streamproc.demo.report import accuracy, accuracy_lines, balance_line, disagreements, predicted_by, prediction_lines
+from streamproc.demo.report import (
+    accuracy,
+    accuracy_lines,
+    balance_line,
+    disagreements,
+    predicted_by,
+    prediction_lines,
+    report,
+)
 from streamproc.demo.scenario import Scenario
 
 
@@ -91,3 +101,16 @@ def test_the_last_line_says_that_in_equals_out() -> None:
 def test_the_last_line_says_what_is_wrong() -> None:
     line = balance_line(Balance(10, 8, {}, missing=2, repeated=1))
     assert line == "in 10 ≠ out 8 + dead letters 0: 2 lost, 1 twice"
+
+
+def test_the_exit_code_is_0_only_where_in_equals_out_and_scikit_learn_agrees(readings: Scenario) -> None:
+    shown = io.StringIO()
+    console = Console(file=shown, width=300)
+    assert report(readings, served(readings), console) == 0
+    assert shown.getvalue().splitlines()[-1].endswith("nothing lost, nothing twice")
+    wrong = served(readings)
+    wrong.values[0] = 1e9
+    assert report(readings, wrong, console) == 1
+    incomplete = served(readings)
+    incomplete.sent += 1
+    assert report(readings, incomplete, console) == 1
