@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 import skops.io
 from sklearn.linear_model import LinearRegression
+from support.processes import free_port
 from support.s3 import S3Server, s3_server
 
 from streamproc.errors import Reason, RecordError, RefusedError, TransientError
@@ -205,6 +209,70 @@ def test_a_bucket_that_is_not_there_is_waited_for(s3: S3Server) -> None:
     for action in (lambda: store.get("a", 1), lambda: store.put("a", b""), store.check):
         with pytest.raises(TransientError, match=r"s3://no-such-bucket/ at http://127.+ does not serve \(NoSuchBucket\)"):
             action()
+
+
+def test_a_server_that_is_not_there_is_waited_for_and_secrets_stay_secret(s3: S3Server) -> None:
+    del s3  # only for the credentials in the environment
+    store = S3ArtifactStore("bucket", endpoint_url=f"http://user:top-secret@127.0.0.1:{free_port()}")
+    with pytest.raises(TransientError, match=r"s3://bucket/ at http://\*\*\*@127.*\(EndpointConnectionError\)") as caught:
+        store.get("a", 1)
+    assert "secret" not in str(caught.value)
+
+
+def test_without_credentials_the_store_is_waited_for(s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    with pytest.raises(TransientError, match=r"does not serve \(NoCredentialsError\); .*credentials"):
+        S3ArtifactStore("bucket", endpoint_url=s3.endpoint_url).get("a", 1)
+
+
+class OldStore(BaseHTTPRequestHandler):
+    """An S3 store that knows no conditional writes, as older ones answer."""
+
+    held: ClassVar[dict[str, bytes]] = {}
+
+    def do_PUT(self) -> None:
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        if "If-None-Match" in self.headers:
+            self.answer(501, b"<Error><Code>NotImplemented</Code></Error>")
+        else:
+            self.held[self.path] = data
+            self.answer(200, b"")
+
+    def do_GET(self) -> None:
+        if self.path in self.held:
+            self.answer(200, self.held[self.path])
+        else:
+            self.answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
+
+    def answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        del arguments
+
+
+def test_a_store_without_conditional_writes_is_written_to_all_the_same(s3: S3Server) -> None:
+    del s3  # only for the credentials in the environment
+    with ThreadingHTTPServer(("127.0.0.1", 0), OldStore) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            store = S3ArtifactStore("bucket", endpoint_url=f"http://127.0.0.1:{server.server_port}")
+            store.put("a/one", b"x")
+            store.put("a/one", b"x")
+            assert store.get("a/one", 1) == b"x"
+            with pytest.raises(RefusedError, match="other content"):
+                store.put("a/one", b"y")
+            assert OldStore.held == {"/bucket/a/one": b"x"}
+        finally:
+            server.shutdown()
+            thread.join(30)
 
 
 def test_a_directory_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
