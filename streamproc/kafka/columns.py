@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from operator import itemgetter
 from typing import cast
 
@@ -40,24 +41,30 @@ def record_batch(messages: list[Message]) -> RecordBatch:
 
 
 def _all_headers(messages: list[Message]) -> list[Headers | None]:
-    try:
-        return cast("list[Headers | None]", list(map(Message.headers, messages)))
-    except (SystemError, UnicodeDecodeError):
-        return [headers_of(message) for message in messages]
+    found: list[Headers | None] = []
+    unasked = iter(messages)
+    while len(found) < len(messages):
+        try:
+            found.extend(map(cast("Callable[[Message], Headers | None]", Message.headers), unasked))
+        except (SystemError, UnicodeDecodeError):
+            found.append(None)
+            _warn(messages[len(found) - 1])
+    return found
 
 
 def headers_of(message: Message) -> Headers | None:
-    """The message's headers; None where it has none, or where the client can't read them.
+    """The message's headers; None where it has none, or where the client can't read them. Ask once only.
 
     The client can't where a header's name isn't UTF-8, which Kafka forbids and no broker checks. One such record must not stop
-    its partition for ever, so it goes on without headers, and the log says so.
+    its partition for ever, so it goes on without headers, and the log says so. Asked again, the client returns a list that ends
+    the process when it is looked at.
     """
-    try:
-        return cast("Headers | None", message.headers())
-    except (SystemError, UnicodeDecodeError):
-        place = f"topic {message.topic()!r}, partition {message.partition()}, offset {message.offset()}"
-        logger.warning("The record at %s goes on without its headers: the name of one isn't UTF-8", place)
-        return None
+    return _all_headers([message])[0]
+
+
+def _warn(message: Message) -> None:
+    place = f"topic {message.topic()!r}, partition {message.partition()}, offset {message.offset()}"
+    logger.warning("The record at %s goes on without its headers: the name of one isn't UTF-8", place)
 
 
 def _partitions(messages: list[Message]) -> tuple[tuple[PartitionId, ...], NDArray[np.int32]]:

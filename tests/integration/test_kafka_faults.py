@@ -19,8 +19,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # all public,
     ResourceType,
 )
 from support.kafka import Cluster, KafkaBroker, free_port, own_broker, unique_name
+from support.raw_producer import produce_with_header
 
-from streamproc.batches import OutgoingRecords, PartitionId
+from streamproc.batches import OutgoingRecords, PartitionId, RecordBatch
 from streamproc.errors import ConfigurationError, TransientError
 from streamproc.kafka.lag import group_lag
 from streamproc.kafka.options import ConnectionOptions, SecurityOptions, Setting
@@ -269,6 +270,24 @@ def test_a_full_queue_waits_for_room_and_ends_when_deliveries_fail(fragile: Kafk
     with pytest.raises(TransientError, match=topic):
         sink.send(outgoing(topic, [b"x"] * 20))
     sink.close()
+
+
+def test_a_header_whose_name_is_no_text_does_not_stop_its_partition(kafka: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+    topic = kafka.create_topic()
+    produce_with_header(kafka.bootstrap_servers, topic, b"hostile", b"\xff\xfe", b"x")
+    produce_with_header(kafka.bootstrap_servers, topic, b"decent", b"name", b"x")
+    options = ConnectionOptions(kafka.bootstrap_servers, group_id=unique_name("group"))
+    source, _ = start(options, topic)
+    batches: list[RecordBatch] = []
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while sum(map(len, batches)) < 2 and time.monotonic() < deadline:
+        batches.append(source.poll(10, MANY_BYTES, 0.1))
+    source.close()
+    batch = RecordBatch.concatenate(batches)
+    assert [batch.value(row) for row in range(2)] == [b"hostile", b"decent"]
+    assert [list(pairs or ()) for pairs in batch.headers] == [[], [("name", b"x")]]
+    assert f"topic '{topic}', partition 0, offset 0" in caplog.text
+    assert [record.headers for record in everything(options, topic)] == [(), (("name", b"x"),)]
 
 
 def test_end_offsets_and_lag_stop_at_an_open_transaction(kafka: Cluster) -> None:
