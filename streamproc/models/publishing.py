@@ -117,9 +117,7 @@ class ModelPublisher:
         except RecordError as error:
             raise RefusedError(error.message) from error
         except Exception as error:
-            text = (
-                f"loading the artifact raises {type(error).__name__}; dump it with the libraries installed here"
-            )
+            text = f"loading the artifact raises {type(error).__name__}; dump it with the libraries installed here"
             raise RefusedError(text) from error
         if nbytes > self._max_bytes:
             raise RefusedError(
