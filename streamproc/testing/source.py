@@ -125,6 +125,8 @@ class InMemorySource:
         taken: list[tuple[str, StoredRecord]] = []
         size = 0
         for partition, position in list(self._positions.items()):
+            if len(taken) >= max_records:
+                break
             if partition in self._paused:
                 continue
             self._positions[partition] = self._positions.pop(partition)  # the next poll begins with another one
