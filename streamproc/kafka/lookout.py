@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streamproc.batches import PartitionId
 from streamproc.errors import StreamprocError
@@ -54,15 +54,18 @@ class Lookout:
         if self._problem is not None:
             raise self._problem
 
-    def require_broker(self) -> None:
-        """Return when a broker answers; a commit would wait for one until the session is over.
+    def require_broker(self, partition: PartitionId) -> None:
+        """Return when the partition's broker answers; a commit would wait for one until the session is over.
+
+        May be called inside of a callback of a rebalance. `list_topics` may not: it ends the client's call that the callback
+        runs in, and the next callback of that call aborts the process.
 
         Raises:
-            TransientError: none does.
+            TransientError: it does not.
 
         """
         try:
-            self._consumer.list_topics(self._topics[0], timeout=_COMMIT_SECONDS)
+            self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=_COMMIT_SECONDS)
         except KafkaException as error:
             raise no_broker(self._options) from error
 

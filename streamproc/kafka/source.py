@@ -131,7 +131,7 @@ class KafkaSource:
         if foreign := [partition for partition in offsets if partition not in self._assignment.held]:
             names = ", ".join(f"{topic}/{number}" for topic, number in foreign)
             raise TransientError(f"not committed: {names} are not assigned to this member (any more)")
-        self._lookout.require_broker()
+        self._lookout.require_broker(next(iter(offsets)))
         wanted = [TopicPartition(*partition, offset, metadata) for partition, (offset, metadata) in offsets.items()]
         try:
             answers = self._consumer.commit(offsets=wanted, asynchronous=False)
