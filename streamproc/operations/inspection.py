@@ -11,7 +11,6 @@ from streamproc.avro.schemas import RecordSchema
 from streamproc.config import Settings
 from streamproc.errors import StreamprocError
 from streamproc.kafka.topics import TopicAdmin
-from streamproc.operations.client_log import CLIENT_LOGGER
 from streamproc.operations.check import (
     Finding,
     TopicRoles,
@@ -20,6 +19,7 @@ from streamproc.operations.check import (
     schema_findings,
     topic_findings,
 )
+from streamproc.operations.client_log import CLIENT_LOGGER
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
