@@ -49,6 +49,6 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _closed(error: OutputClosedError) -> int:
-    """Let the interpreter's own last flush of stdout go nowhere, quietly."""
+    """Let the interpreter's own last flush of stdout go nowhere, as Python's documentation of SIGPIPE advises."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return exit_code(error)
