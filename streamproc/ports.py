@@ -44,13 +44,16 @@ class RecordSource(Protocol):
     """A member of a consumer group. Used by one thread."""
 
     def subscribe(self, listener: AssignmentListener) -> None:
-        """Join the group; partitions arrive in a later `poll`."""
+        """Join the group once every topic exists; partitions arrive in a later `poll`.
+
+        A member that gets no partition hears `assigned` with nothing.
+        """
 
     def poll(self, max_records: int, max_bytes: int, timeout: float) -> RecordBatch:
         """Wait up to `timeout` seconds for a record, then take what is there, up to the bounds. May be empty.
 
-        The bound in bytes may be passed by one record. After any exception the caller rewinds every partition with `seek`:
-        what this poll had taken is gone.
+        The bound in bytes counts values, and may be passed by one record, or by what came at once where sizes jump. After any
+        exception the caller rewinds every partition with `seek`: what this poll had taken is gone.
 
         Raises:
             TransientError: the broker or a topic is not there; the message names it. Poll again.
@@ -63,7 +66,9 @@ class RecordSource(Protocol):
         """Commit synchronously.
 
         Raises:
-            TransientError: not committed, for all or some of the partitions; commit again later.
+            TransientError: not committed, for all or some of the partitions; commit again later. Also for partitions that
+                aren't held: Kafka itself would accept those.
+            ConfigurationError: no right to commit for the group.
             FencedError: the group has let this member go.
 
         """
@@ -103,6 +108,11 @@ class RecordSink(Protocol):
 
         Returns:
             The records that were refused at once for their content; all others were handed over.
+
+        Raises:
+            TransientError: the queue is full and deliveries fail, or the client is finished. As after a failed flush, nothing
+                handed over since the last successful one is delivered any more: rewind and send again.
+            ConfigurationError: as for `flush`.
 
         """
 

@@ -243,8 +243,8 @@ class KafkaSource:
     def _read_statistics(self, text: str) -> None:
         """The client's `stats_cb`; must not raise, and the text is the client's own."""
         statistics = json.loads(text)
-        for topic, about in statistics["topics"].items():
-            for number, values in about["partitions"].items():
+        for topic, about in statistics.get("topics", {}).items():
+            for number, values in about.get("partitions", {}).items():
                 if values.get("ls_offset", -1) >= 0:
                     self._ends[PartitionId(topic, int(number))] = values["ls_offset"]
         # With the consumer protocol the client does not say that it joined where it got no partition; it says if it can't.
