@@ -8,7 +8,7 @@ from pathlib import Path
 
 from streamproc.app.models import open_formats, open_publisher, open_registry
 from streamproc.config import Settings
-from streamproc.errors import RefusedError
+from streamproc.errors import ConfigurationError, RefusedError
 from streamproc.models.catalog import Artifact
 from streamproc.models.formats import format_of
 from streamproc.operations.shown import JsonObject
@@ -27,19 +27,21 @@ def publish_file(
     """Publish the artifact in a file; returns its model id.
 
     Raises:
-        RefusedError: the file can't be read, or its content can't be published; says why.
-        ConfigurationError: neither suffix nor `format_name` names a format.
+        RefusedError: the file can't be read, neither suffix nor `format_name` names a format, or the content can't be published.
         TransientError: the store or the registry does not answer.
 
     """
     try:
         data = file.read_bytes()
+        format_name = format_name or format_of(file.name)
     except OSError as error:
         raise RefusedError(f"{file} can't be read ({error.strerror})") from error
+    except ConfigurationError as error:  # not the configuration's fault here
+        raise RefusedError(str(error)) from error
     artifact = open_publisher(settings).publish(
         data,
         name=name,
-        format_name=format_name or format_of(file.name),
+        format_name=format_name,
         features=features,
         tenants=tenants,
         description=description,

@@ -271,3 +271,11 @@ def test_a_port_in_use_ends_run_with_78_and_one_line_of_json(deployment: Deploym
             said = until_it_says(process, "http.port")
             assert process.wait(20) == 78
     assert said[-1]["level"] == "error"
+
+
+@pytest.mark.parametrize("name", ["absent.skops", "model.bin"])
+def test_a_file_that_can_not_be_published_is_refused_with_1(deployment: Deployment, name: str) -> None:
+    (deployment.folder / "model.bin").write_bytes(b"x")
+    done = streamproc("models", "publish", str(deployment.folder / name), "--name", "m", "-c", str(deployment.config))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert name in done.stderr
