@@ -9,7 +9,8 @@ import pytest
 
 from streamproc.errors import ConfigurationError, Reason, RecordError, TransientError
 from streamproc.models.files import FileArtifactStore
-from streamproc.models.stores import FileStoreUrl, S3StoreUrl, open_store, parse_store_url
+from streamproc.models.store_urls import FileStoreUrl, S3StoreUrl, parse_store_url
+from streamproc.models.stores import open_store
 
 
 @pytest.fixture
