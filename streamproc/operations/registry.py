@@ -27,7 +27,7 @@ def publish_file(
     """Publish the artifact in a file; returns its model id.
 
     Raises:
-        RefusedError: the file can't be read, neither suffix nor `format_name` names a format, or the content can't be published.
+        RefusedError: the file can't be read, neither suffix nor `format_name` names a format, or it can't be published.
         TransientError: the store or the registry does not answer.
 
     """

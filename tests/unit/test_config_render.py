@@ -91,3 +91,9 @@ def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
 
 def test_shown_yaml_is_yaml() -> None:
     assert yaml.safe_load(settings_yaml(load_settings(None, [], {})))["kafka"]["input_topics"] == ["events"]
+
+
+def test_the_readmes_table_is_the_generated_one() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("<!-- settings -->\n")[2].partition("<!-- /settings -->")[0]
+    assert table == settings_table(), "replace what stands between the marks in README.md by what settings_table() returns"
