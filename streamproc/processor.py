@@ -11,9 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
-from streamproc.batches import BatchResult, DeadLetter, PartitionId, RecordBatch
+from streamproc.batches import BatchResult, PartitionId, RecordBatch
 from streamproc.clock import Backoff, Clock, Shutdown, StageClock
-from streamproc.delivery import Delivery
+from streamproc.delivery import Delivery, Sent
 from streamproc.errors import FencedError, Stage, StreamprocError, TransientError
 from streamproc.parking import Parking
 from streamproc.pipeline import Pipeline
@@ -126,14 +126,14 @@ class StreamProcessor:
         ready = self._parking.ready(self._models.is_waiting)
         settled = RecordBatch.concatenate(list(ready.values()))
         result = self._process(RecordBatch.concatenate([settled, polled]))
-        dead = self._send(result)
+        sent = self._send(result)
         self._parking.remove(ready)
         self._parking.park(result.parked)
         self._progress.advance(polled, settled, list(result.parked.values()))
         self._hold_back()
         if self._clock.monotonic() - self._last_commit >= self._limits.commit_interval_seconds:
             self._commit()
-        self._observer.batch_done(self._report(polled, result, dead))
+        self._observer.batch_done(self._report(polled, result, sent))
 
     # The stages. What fails before anything was sent goes on where it was; what fails later goes back to the last commit.
 
@@ -147,7 +147,7 @@ class StreamProcessor:
         with self._on_error(self._resume):
             return self._pipeline.process(records)
 
-    def _send(self, result: BatchResult) -> Sequence[DeadLetter]:
+    def _send(self, result: BatchResult) -> Sent:
         with self._stages.measure(Stage.PRODUCE), self._on_error(self._rewind):
             return self._delivery.send(result)
 
@@ -174,11 +174,7 @@ class StreamProcessor:
     def _confirm(self) -> None:
         try:
             self._delivery.confirm()
-        except DeliveryRefusedError:
-            self._delivery.be_careful(self._progress.positions())
-            self._observer.delivery_failed()
-            raise
-        except TransientError:
+        except StreamprocError:
             self._observer.delivery_failed()
             raise
 
@@ -261,12 +257,12 @@ class StreamProcessor:
         except (TransientError, DeliveryRefusedError) as error:
             logger.warning("The last commit failed; what it would have confirmed is processed again: %s", error)
 
-    def _report(self, polled: RecordBatch, result: BatchResult, dead: Sequence[DeadLetter]) -> BatchReport:
+    def _report(self, polled: RecordBatch, result: BatchResult, sent: Sent) -> BatchReport:
         times = result.event_times[result.event_times >= 0]
         return BatchReport(
             consumed={partition: len(offsets) for partition, offsets in polled.offsets_by_partition().items()},
-            produced={result.outputs.topic: len(result.outputs)},
-            dead_letters=Counter(letter.reason for letter in dead),
+            produced=sent.produced,
+            dead_letters=Counter(letter.reason for letter in sent.dead_letters),
             tenants=result.tenants,
             latencies=np.maximum(0.0, self._clock.wall() - times / 1000),
             stage_seconds=self._stages.take(),

@@ -12,8 +12,8 @@ from streamproc.errors import ConfigurationError, RefusedError, TransientError
 from streamproc.models.base import ArtifactStore
 from streamproc.models.catalog import ModelCatalog
 from streamproc.models.formats import ModelFormats
-from streamproc.models.stored import StoredModelRepository, check_key, too_large
 from streamproc.models.store_urls import without_credentials
+from streamproc.models.stored import StoredModelRepository, check_key, too_large
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

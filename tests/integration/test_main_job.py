@@ -153,7 +153,8 @@ def test_the_metrics_account_for_every_record(deployment: Deployment, shops: lis
         deployment.wait_done()
         wait_until(lambda: replica.metric("streamproc_consumer_lag_records") == 0, "the lag is gone")
         assert replica.metric("streamproc_records_consumed_total") == 1001
-        assert replica.metric("streamproc_records_produced_total") == 1000
+        assert replica.metric(f'streamproc_records_produced_total{{topic="{deployment.output}"}}') == 1000
+        assert replica.metric(f'streamproc_records_produced_total{{topic="{deployment.dead}"}}') == 1
         assert replica.metric('streamproc_dead_letters_total{reason="bad_framing"}') == 1
         assert replica.metric("streamproc_end_to_end_latency_seconds_count") == 1000
         assert replica.metric("streamproc_model_cache_models") == 20

@@ -118,6 +118,7 @@ class KafkaBroker(Cluster):
         self._format_arguments = format_arguments
         self._heap_mib = heap_mib
         self._process: subprocess.Popen[bytes] | None = None
+        self._watcher: subprocess.Popen[bytes] | None = None
 
     @property
     def log_file(self) -> Path:
@@ -132,6 +133,9 @@ class KafkaBroker(Cluster):
         with self.log_file.open("ab") as log:
             command = _java("kafka.Kafka", str(properties), heap_mib=self._heap_mib)
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        # A test session that is killed, or crashes, runs no fixture's end: its broker ends when this pipe closes.
+        watch = ["sh", "-c", 'cat >/dev/null; kill -9 "$0"', str(self._process.pid)]
+        self._watcher = subprocess.Popen(watch, stdin=subprocess.PIPE, start_new_session=True)
         try:
             self.wait_until_ready()
         except KafkaUnavailableError as error:
@@ -142,15 +146,22 @@ class KafkaBroker(Cluster):
         """End the node as an operator would, and wait for its end."""
         if self._process:
             self._process.terminate()
-            self._process.wait(60)
-            self._process = None
+            self._ended()
 
     def kill(self) -> None:
         """End the node at once."""
         if self._process:
             self._process.kill()
+            self._ended()
+
+    def _ended(self) -> None:
+        if self._process:
             self._process.wait(60)
             self._process = None
+        if self._watcher:
+            self._watcher.kill()
+            self._watcher.communicate()
+            self._watcher = None
 
     def restart(self) -> None:
         """Kill the node and start it again with its data."""

@@ -47,10 +47,15 @@ def delivery(sink: FakeSink) -> Delivery:
     return Delivery(sink, StopShare(None, 1), dead_letter_topic="dead", flush_seconds=1)
 
 
-def result(outputs: list[bytes], dead: Sequence[DeadLetter] = (), inputs: list[bytes | None] | None = None) -> BatchResult:
+def result(
+    outputs: list[bytes],
+    dead: Sequence[DeadLetter] = (),
+    inputs: list[bytes | None] | None = None,
+    first_offset: int = 10,
+) -> BatchResult:
     n = len(outputs)
     return BatchResult(
-        records=record_batch(inputs or [b"in"] * n, first_offset=10),
+        records=record_batch(inputs or [b"in"] * n, first_offset=first_offset),
         outputs=OutgoingRecords("out", [*outputs], [b"k"] * n, [None] * n, np.zeros(n, np.int64)),
         predicted=np.arange(n),
         event_times=np.zeros(n, np.int64),
@@ -73,8 +78,8 @@ def test_outputs_and_dead_letters_are_handed_over_and_confirmed_together() -> No
 
 def test_an_output_that_the_client_refuses_is_a_dead_letter_of_its_input() -> None:
     sink = FakeSink(refuse_at_once=3)
-    letters = delivery(sink).send(result([b"p1", b"large"]))
-    assert [(letter.row, letter.reason) for letter in letters] == [(1, Reason.OUTPUT_REFUSED)]
+    sent = delivery(sink).send(result([b"p1", b"large"]))
+    assert [(letter.row, letter.reason) for letter in sent.dead_letters] == [(1, Reason.OUTPUT_REFUSED)]
     assert sink.queued == [("out", b"p1"), ("dead", b"in")]
 
 
@@ -97,25 +102,38 @@ def test_after_a_refusal_the_span_goes_one_by_one_and_only_the_refused_record_di
     way.send(span)
     with pytest.raises(DeliveryRefusedError):
         way.confirm()
-    way.be_careful({PartitionId("events", 0): 13})
-    letters = way.send(span)
+    sent = way.send(span)
     way.confirm()
-    assert [letter.row for letter in letters] == [1]
+    assert [letter.row for letter in sent.dead_letters] == [1]
+    assert sent.produced == {"out": 2, "dead": 1}
     assert sink.delivered == [("out", b"p1"), ("out", b"p3"), ("dead", b"in")]
 
 
-def test_behind_the_span_batches_go_whole_again() -> None:
-    sink = FakeSink()
+def refused_span() -> tuple[FakeSink, Delivery]:
+    """A delivery that has seen the records 10 to 12 refused, and nothing sent since."""
+    sink = FakeSink(refuse_at_flush=[b"bad"])
     way = delivery(sink)
-    way.be_careful({PartitionId("events", 0): 10})
-    way.send(result([b"p1", b"p2"]))
-    assert len(sink.sent[0]) == 2
+    way.send(result([b"p1", b"bad", b"p3"]))
+    with pytest.raises(DeliveryRefusedError):
+        way.confirm()
+    sink.sent.clear()
+    return sink, way
+
+
+def test_behind_the_span_batches_go_whole_again() -> None:
+    sink, way = refused_span()
+    way.send(result([b"p1", b"p2"], first_offset=13))
+    assert [len(records) for records in sink.sent] == [2, 0]
+
+
+def test_a_batch_that_reaches_into_the_span_goes_one_by_one() -> None:
+    sink, way = refused_span()
+    way.send(result([b"p3", b"p4"], first_offset=12))
+    assert [len(records) for records in sink.sent] == [1, 1]
 
 
 def test_the_span_of_a_partition_that_left_is_forgotten() -> None:
-    sink = FakeSink()
-    way = delivery(sink)
-    way.be_careful({PartitionId("events", 0): 99})
+    sink, way = refused_span()
     way.forget([PartitionId("events", 0)])
     way.send(result([b"p1", b"p2"]))
-    assert len(sink.sent[0]) == 2
+    assert [len(records) for records in sink.sent] == [2, 0]
