@@ -21,7 +21,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-ADDRESS_VARIABLE = "STREAMPROC_TEST_BOOTSTRAP_SERVERS"
+ADDRESS_VARIABLE = "TEST_BOOTSTRAP_SERVERS"
 
 _HERE = Path(__file__).parent
 _POM = _HERE / "broker" / "pom.xml"
