@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from streamproc.app.schemas import feature_check
+from typing import TYPE_CHECKING
+
 from streamproc.config import Settings
 from streamproc.models.actor import current_actor
 from streamproc.models.base import ArtifactStore
-from streamproc.models.formats import ModelFormats
-from streamproc.models.publishing import ModelPublisher
 from streamproc.models.sql.database import Database
 from streamproc.models.sql.infos import SQLAlchemyModelInfoRepository
 from streamproc.models.sql.registry import ModelRegistry
-from streamproc.models.stored import StoredModelRepository
 from streamproc.models.stores import open_store as store_of
+
+if TYPE_CHECKING:  # scikit-learn takes seconds to import: only who loads models pays for it
+    from streamproc.models.formats import ModelFormats
+    from streamproc.models.publishing import ModelPublisher
+    from streamproc.models.stored import StoredModelRepository
 
 
 def open_database(settings: Settings) -> Database:
@@ -37,16 +40,23 @@ def open_store(settings: Settings) -> ArtifactStore:
 
 def open_formats(settings: Settings) -> ModelFormats:
     """What may be loaded."""
+    from streamproc.models.formats import ModelFormats  # noqa: PLC0415 - see the top
+
     return ModelFormats(settings.models.formats, settings.models.trusted_types)
 
 
 def open_models(settings: Settings, infos: SQLAlchemyModelInfoRepository | None = None) -> StoredModelRepository:
     """Model id → model, from the store."""
+    from streamproc.models.stored import StoredModelRepository  # noqa: PLC0415 - see the top
+
     return StoredModelRepository(open_store(settings), infos or open_infos(settings), formats=open_formats(settings))
 
 
 def open_publisher(settings: Settings) -> ModelPublisher:
     """Checks artifacts against the input's schemas, stores and registers them."""
+    from streamproc.app.schemas import feature_check  # noqa: PLC0415 - see the top
+    from streamproc.models.publishing import ModelPublisher  # noqa: PLC0415 - see the top
+
     return ModelPublisher(
         open_store(settings),
         open_registry(settings),

@@ -10,7 +10,6 @@ from streamproc.app.models import open_formats, open_publisher, open_registry
 from streamproc.config import Settings
 from streamproc.errors import ConfigurationError, RefusedError
 from streamproc.models.catalog import Artifact
-from streamproc.models.formats import format_of
 from streamproc.operations.shown import JsonObject
 
 
@@ -31,6 +30,8 @@ def publish_file(
         TransientError: the store or the registry does not answer.
 
     """
+    from streamproc.models.formats import format_of  # noqa: PLC0415 - imports scikit-learn, which listing models need not
+
     try:
         data = file.read_bytes()
         format_name = format_name or format_of(file.name)
