@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: demo test test-system lint lock format dashboard clean
+.PHONY: demo test test-system bench lint lock format dashboard clean
 
 # The environment: the locked packages, then this checkout. Rebuilt when the lock or the project changes.
 .venv/installed: requirements.lock pyproject.toml
@@ -23,6 +23,10 @@ test: .venv/installed
 # Needs promtool, prometheus (Debian) and versitygw (Go); .ci/run installs them.
 test-system: .venv/installed
 	$(BIN)/python -m pytest tests/system
+
+# Throughput of one replica on a real broker that it starts; prints JSON.
+bench: .venv/installed
+	PYTHONPATH=tests $(BIN)/python tests/benchmarks/main_job.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .
