@@ -42,6 +42,7 @@ def read_topic(bootstrap_servers: str, topic: str) -> list[Record]:
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "enable.partition.eof": False,
+            "fetch.wait.max.ms": 10,
             "isolation.level": "read_committed",
             "log_level": 0,
         }
@@ -62,7 +63,8 @@ def _read_partition(consumer: Consumer, topic: str, partition: int) -> Iterator[
         return
     consumer.assign([TopicPartition(topic, partition, start)])
     while consumer.position([TopicPartition(topic, partition)])[0].offset < end:
-        for message in consumer.consume(5000, 1.0):
+        # A call for many would wait out its time, for they don't come.
+        for message in consumer.consume(1, 1.0) + consumer.consume(5000, 0):
             assert message.error() is None, message.error()
             yield _record(message)
     consumer.unassign()
