@@ -7,16 +7,20 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from sqlalchemy import make_url
+
+Server = Any  # the package ships no types
 
 
 class Postgres:
     """A running server."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._url: str = server.get_uri()
 
     def new_database(self) -> str:
         """The URL of an empty database of its own."""
@@ -24,6 +28,17 @@ class Postgres:
         with psycopg.connect(self._url, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"'.encode())
         return make_url(self._url).set(database=name).render_as_string(hide_password=False)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """It is stopped meanwhile; afterwards it has what it had, at the same address."""
+        self._server.ensure_pgdata_inited()  # its user may enter the folder again: another test session may have closed it
+        self._server.stop()
+        try:
+            yield
+        finally:
+            self._server.ensure_pgdata_inited()
+            self._server.ensure_postgres_running()
 
 
 @contextmanager
@@ -35,6 +50,6 @@ def postgres_server(folder: Path) -> Iterator[Postgres]:
 
         server = get_server(folder / "data", cleanup_mode="stop")
     try:
-        yield Postgres(server.get_uri())
+        yield Postgres(server)
     finally:
         server.cleanup()

@@ -22,9 +22,11 @@ ENVIRONMENT = {
 class S3Server:
     """A running server."""
 
-    def __init__(self, endpoint_url: str) -> None:
-        self.endpoint_url = endpoint_url
-        self.client = boto3.client("s3", endpoint_url=endpoint_url)
+    def __init__(self) -> None:
+        self._port = 0
+        self._start()
+        self.endpoint_url = f"http://127.0.0.1:{self._port}"
+        self.client = boto3.client("s3", endpoint_url=self.endpoint_url)
 
     def new_bucket(self) -> str:
         """The name of an empty bucket of its own."""
@@ -32,15 +34,31 @@ class S3Server:
         self.client.create_bucket(Bucket=name)
         return name
 
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Nobody listens at its address meanwhile; afterwards it has what it had."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self._start()
+
+    def stop(self) -> None:
+        """End it."""
+        self._server.stop()
+
+    def _start(self) -> None:
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self._port, verbose=False)
+        self._server.start()
+        self._port = self._server.get_host_and_port()[1]
+
 
 @contextmanager
 def s3_server() -> Iterator[S3Server]:
     """Start the server, with credentials in the environment meanwhile."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    try:
-        with patch.dict(os.environ, ENVIRONMENT):
-            yield S3Server(f"http://{host}:{port}")
-    finally:
-        server.stop()
+    with patch.dict(os.environ, ENVIRONMENT):
+        server = S3Server()
+        try:
+            yield server
+        finally:
+            server.stop()
