@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from streamproc.avro.decoder import Decoder
 from streamproc.avro.encoder import PredictionEncoder
 from streamproc.avro.listed import ListedSchemas, SchemaEntry
-from streamproc.batches import PartitionId
+from streamproc.batches import BatchResult, PartitionId, RecordBatch
 from streamproc.clock import Clock, Shutdown, StageClock
 from streamproc.dead_letters import StopShare, TooManyDeadLettersError
 from streamproc.delivery import Delivery
@@ -36,15 +36,20 @@ SCHEMA: Mapping[str, Any] = {
     "name": "Reading",
     "fields": [{"name": "tenant_id", "type": "string"}, {"name": "x", "type": "double"}],
 }
+LATER_SCHEMA: Mapping[str, Any] = {**SCHEMA, "fields": [*SCHEMA["fields"], {"name": "unit", "type": "string"}]}
 UNKNOWN = RecordError(Reason.TENANT_UNKNOWN, Stage.ROUTE, "no assignment")
 
 
 class Doubling(Model):
-    """Twice x; a negative x it can't."""
+    """Twice x; a negative x it can't. Calls may take time."""
 
     metadata = ModelMetadata(("x",), OutputKind.DOUBLE)
 
+    def __init__(self, take_time: Callable[[], None]) -> None:
+        self._take_time = take_time
+
     def predict(self, data: pd.DataFrame) -> NDArray[Any]:  # the base's signature
+        self._take_time()
         if (data["x"] < 0).any():
             raise ValueError
         return 2 * data["x"].to_numpy()
@@ -53,7 +58,8 @@ class Doubling(Model):
 class HandLoader:
     """Answers at once, but for the tenants that the test holds back."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: Model) -> None:
+        self._model = model
         self.held: set[str] = set()
         self._asked: list[str] = []
 
@@ -68,7 +74,7 @@ class HandLoader:
         coming = [tenant for tenant in self._asked if tenant not in self.held]
         self._asked = [tenant for tenant in self._asked if tenant in self.held]
         return [
-            NotLoaded(tenant, UNKNOWN) if tenant.startswith("unknown") else Loaded(tenant, ModelInfo("m@1"), MODEL)
+            NotLoaded(tenant, UNKNOWN) if tenant.startswith("unknown") else Loaded(tenant, ModelInfo("m@1"), self._model)
             for tenant in coming
         ]
 
@@ -76,14 +82,14 @@ class HandLoader:
         return []
 
 
-MODEL = Doubling()
-
-
 class OneModel:
     """A cache that holds it."""
 
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
     def cached(self, model_id: str) -> Model | None:
-        return MODEL if model_id == "m@1" else None
+        return self._model if model_id == "m@1" else None
 
 
 class Ears:
@@ -132,23 +138,27 @@ class World:
         self.broker = InMemoryBroker()
         for topic in ("events", "predictions", "dead"):
             self.broker.create_topic(topic)
-        schema = folder / "reading.avsc"
-        schema.write_text(json.dumps(SCHEMA))
-        self.schemas = ListedSchemas([SchemaEntry(schema, id=1, output_id=2)], framing="confluent")
-        self.loader, self.ears = HandLoader(), Ears()
-        self.now = 0.0
+        first, second = folder / "reading.avsc", folder / "later.avsc"
+        first.write_text(json.dumps(SCHEMA))
+        second.write_text(json.dumps(LATER_SCHEMA))
+        entries = [SchemaEntry(first, id=1, output_id=2), SchemaEntry(second, id=3, output_id=4)]
+        self.schemas = ListedSchemas(entries, framing="confluent")
+        self.now, self.seconds_a_call = 0.0, 0.0
+        self.model = Doubling(lambda: self.sleep(self.seconds_a_call))
+        self.loader, self.ears = HandLoader(self.model), Ears()
         self.sink = InMemorySink(self.broker)
 
-    def produce(self, *readings: tuple[str, float]) -> None:
+    def produce(self, *readings: tuple[str, float], later: bool = False) -> None:
         for tenant, x in readings:
             body = io.BytesIO()
-            fastavro.schemaless_writer(body, dict(SCHEMA), {"tenant_id": tenant, "x": x})
-            self.broker.produce("events", b"\0\0\0\0\1" + body.getvalue(), b"key", timestamp=1000)
+            reading = {"tenant_id": tenant, "x": x, "unit": "kW"}
+            fastavro.schemaless_writer(body, dict(LATER_SCHEMA if later else SCHEMA), reading)
+            self.broker.produce("events", (b"\0\0\0\0\3" if later else b"\0\0\0\0\1") + body.getvalue(), b"key", timestamp=1000)
 
     def processor(self, *, max_parked: int = 1000, stop_share: StopShare | None = None) -> StreamProcessor:
         clock = Clock(monotonic=lambda: self.now, wall=lambda: 2.0, sleep=self.sleep)
         stages = StageClock(clock)
-        models = TenantModels(self.loader, OneModel(), self.ears, monotonic=clock.monotonic)
+        models = TenantModels(self.loader, OneModel(self.model), self.ears, monotonic=clock.monotonic)
         decoder = Decoder(
             self.schemas, framing="confluent", tenant_field="tenant_id", event_time_field=None, max_record_bytes=1000
         )
@@ -188,9 +198,9 @@ class World:
         return committed.offset if committed else 0
 
     def predicted(self) -> list[float]:
-        schema = fastavro.parse_schema(json.loads(self.schemas.schemas[0].output.text))
+        schemas = {one.output_ref.id: fastavro.parse_schema(json.loads(one.output.text)) for one in self.schemas.schemas}
         values = [record.value or b"" for record in self.broker.records("predictions")]
-        decoded = [fastavro.schemaless_reader(io.BytesIO(value[5:]), schema) for value in values]
+        decoded = [fastavro.schemaless_reader(io.BytesIO(value[5:]), schemas[value[4]], None) for value in values]
         return [reading["prediction"]["value"] for reading in decoded if isinstance(reading, dict)]
 
     def reasons(self) -> list[bytes | None]:
@@ -265,6 +275,7 @@ def test_a_full_parking_stops_reading_until_it_has_room(world: World) -> None:
     world.produce(("warm", 1.0))
     for _ in range(3):
         processor.run_guarded()
+        world.now += 2.0
     assert world.predicted() == []
     world.loader.held = set()
     run_until(world, processor, lambda: world.committed() == 9)
@@ -320,12 +331,82 @@ def test_what_is_finished_of_a_revoked_partition_is_committed_and_what_waits_is_
     world.loader.held = {"cold"}
     world.produce(("warm", 1.0), ("cold", 5.0))
     first = joined(world)
-    run_until(world, first, lambda: world.ears.reports[-1].parked_records == 1)
+    for _ in range(3):
+        first.run_once()
+    assert world.ears.reports[-1].parked_records == 1
+    assert world.committed() == 0
     first._source.close()
     assert world.committed() == 1
     world.loader.held = set()
     run_until(world, joined(world), lambda: world.committed() == 2)
     assert world.predicted() == [2.0, 10.0]
+
+
+def test_a_bug_ends_the_process_without_a_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.produce(("a", 1.0))
+    processor = world.processor()
+    process, passes = processor._pipeline.process, []
+
+    def fails_at_last(records: RecordBatch) -> BatchResult:
+        passes.append(len(records))
+        if len(passes) == 4:
+            raise ZeroDivisionError
+        return process(records)
+
+    monkeypatch.setattr(processor._pipeline, "process", fails_at_last)
+    with pytest.raises(ZeroDivisionError):
+        processor.run()
+    assert sum(report.produced["predictions"] for report in world.ears.reports) == 1
+    assert world.committed() == 0
+
+
+def test_what_waited_when_a_delivery_failed_is_read_again_and_predicted_once(world: World) -> None:
+    world.loader.held = {"cold"}
+    world.produce(("warm", 1.0), ("cold", 5.0))
+    processor = joined(world)
+    for _ in range(3):
+        processor.run_once()
+    flush, failures = world.sink.flush, iter([TransientError("a delivery failed")])
+
+    def flaky(timeout: float) -> None:
+        for error in failures:
+            world.sink._queue.clear()
+            raise error
+        flush(timeout)
+
+    world.sink.flush = flaky  # type: ignore[method-assign]  # the broker in memory loses nothing by itself
+    world.now += 5.0
+    processor.run_guarded()
+    world.loader.held = set()
+    run_until(world, processor, lambda: world.committed() == 2)
+    assert world.predicted() == [2.0, 10.0]
+
+
+def test_tenants_for_whom_a_pass_has_no_time_left_get_their_turn_in_the_next(world: World) -> None:
+    world.produce(("a", 1.0), ("b", 2.0))
+    processor = joined(world)
+    run_until(world, processor, lambda: world.committed() == 2)
+    world.seconds_a_call = 6.0
+    world.produce(("a", 3.0), ("b", 4.0), ("a", 5.0))
+    world.ears.reports.clear()
+    run_until(world, processor, lambda: world.committed() == 5)
+    turns = [dict(report.tenants) for report in world.ears.reports if report.tenants]
+    assert turns == [{"a": 2}, {"b": 1}]
+
+
+def test_records_behind_a_deferred_one_of_their_tenant_wait_with_it(world: World) -> None:
+    """Two writer's schemas are two calls of the model; the second must not overtake what the first left undone."""
+    world.produce(("a", 1.0))
+    processor = joined(world)
+    run_until(world, processor, lambda: world.committed() == 1)
+    world.seconds_a_call = 3.0
+    world.produce(("a", -1.0), ("a", -1.0))
+    world.produce(("a", 5.0), later=True)
+    world.produce(("a", 7.0))
+    world.produce(("a", 9.0), later=True)
+    run_until(world, processor, lambda: world.committed() == 6)
+    assert world.predicted() == [2.0, 10.0, 14.0, 18.0]
+    assert world.reasons() == [b"prediction_failed"] * 2
 
 
 def test_a_lost_partition_is_not_committed(world: World) -> None:
