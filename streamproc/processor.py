@@ -12,10 +12,11 @@ from typing import Protocol
 import numpy as np
 
 from streamproc.batches import BatchResult, PartitionId, RecordBatch
-from streamproc.clock import Backoff, Clock, Shutdown, StageClock
+from streamproc.clock import Clock, Shutdown, StageClock
 from streamproc.delivery import Delivery, Sent
 from streamproc.errors import FencedError, Stage, StreamprocError, TransientError
 from streamproc.parking import Parking
+from streamproc.patience import Patience
 from streamproc.pipeline import Pipeline
 from streamproc.ports import BatchReport, CommitReport, Committed, DeliveryRefusedError, ProcessorObserver, RecordSource
 from streamproc.progress import GroupProgress
@@ -23,9 +24,6 @@ from streamproc.progress import GroupProgress
 _IDLE_POLL_SECONDS = 0.1
 _PARKED_POLL_SECONDS = 0.01
 """While tenants wait for their models, arrivals are looked for this often."""
-
-_FIRST_BACKOFF_SECONDS = 0.1
-_LONGEST_BACKOFF_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +77,7 @@ class StreamProcessor:
         self._progress = GroupProgress()
         self._parking = Parking(max_records=limits.max_parked_records, max_bytes=limits.max_parked_bytes)
         self._paused: set[PartitionId] = set()
-        self._backoff = Backoff(_FIRST_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS)
+        self._patience = Patience(observer, shutdown, clock)
         self._last_commit = clock.monotonic()
 
     def stop(self) -> None:
@@ -115,9 +113,9 @@ class StreamProcessor:
         except FencedError:
             raise
         except TransientError as error:
-            self._wait_for(error)
+            self._patience.failed(error)
         else:
-            self._waited_for()
+            self._patience.succeeded()
 
     def run_once(self) -> None:
         """One pass of the loop."""
@@ -140,22 +138,22 @@ class StreamProcessor:
     def _poll(self) -> RecordBatch:
         """Rebalances happen in here, and only here."""
         seconds = _PARKED_POLL_SECONDS if self._parking.records else _IDLE_POLL_SECONDS
-        with self._stages.measure(Stage.POLL), self._on_error(self._resume):
+        with self._stages.measure(Stage.POLL), _on_error(self._resume):
             return self._source.poll(self._limits.max_records, self._limits.max_bytes, seconds)
 
     def _process(self, records: RecordBatch) -> BatchResult:
-        with self._on_error(self._resume):
+        with _on_error(self._resume):
             return self._pipeline.process(records)
 
     def _send(self, result: BatchResult) -> Sent:
-        with self._stages.measure(Stage.PRODUCE), self._on_error(self._rewind):
+        with self._stages.measure(Stage.PRODUCE), _on_error(self._rewind):
             return self._delivery.send(result)
 
     def _commit(self, partitions: Iterable[PartitionId] | None = None) -> None:
         """Confirm what was sent, then commit what is finished. A commit that fails is tried again at the next interval."""
         started = self._last_commit = self._clock.monotonic()
         with self._stages.measure(Stage.COMMIT):
-            with self._on_error(self._rewind):
+            with _on_error(self._rewind):
                 self._confirm()
             offsets = self._progress.committable(partitions)
             if not offsets:
@@ -206,14 +204,6 @@ class StreamProcessor:
 
     # Recovery.
 
-    @contextmanager
-    def _on_error(self, recover: Callable[[], None]) -> Iterator[None]:
-        try:
-            yield
-        except StreamprocError:
-            recover()
-            raise
-
     def _resume(self) -> None:
         """Go on where each partition was: nothing was sent of what is read again."""
         self._source.seek(self._progress.positions())
@@ -222,19 +212,6 @@ class StreamProcessor:
         """Go back to the last commit: what was sent since then may or may not have been delivered."""
         self._parking.clear()
         self._source.seek(self._progress.rewind())
-
-    def _wait_for(self, error: TransientError) -> None:
-        logger.log(logging.DEBUG if self._backoff.is_failing else logging.WARNING, "Waiting: %s", error)
-        self._observer.waiting(str(error))
-        until = self._clock.monotonic() + self._backoff.failed()
-        while not self._shutdown.is_requested and self._clock.monotonic() < until:
-            self._clock.sleep(_FIRST_BACKOFF_SECONDS)
-
-    def _waited_for(self) -> None:
-        if self._backoff.is_failing:
-            logger.warning("Going on")
-            self._observer.waiting(None)
-            self._backoff.succeeded()
 
     def _hold_back(self) -> None:
         """Read no more while parking is full."""
@@ -270,3 +247,12 @@ class StreamProcessor:
             parked_tenants=len(self._parking.tenants),
             lags=self._progress.lags(self._source.end_offsets(), int(self._clock.wall() * 1000)),
         )
+
+
+@contextmanager
+def _on_error(recover: Callable[[], None]) -> Iterator[None]:
+    try:
+        yield
+    except StreamprocError:
+        recover()
+        raise

@@ -101,7 +101,7 @@ def _models(settings: Settings, metrics: Metrics, health: Health, clock: Clock) 
 
 
 def _processor(settings: Settings, serving: TenantModels, observer: Observers, clock: Clock) -> StreamProcessor:
-    stages, batch = StageClock(clock), settings.batch
+    stages = StageClock(clock)
     shutdown = Shutdown(clock, _SHUTDOWN_SHARE * settings.shutdown_timeout_seconds)
     pipeline = Pipeline(
         Decoder(
@@ -115,7 +115,7 @@ def _processor(settings: Settings, serving: TenantModels, observer: Observers, c
         LoopPredictor(monotonic=clock.monotonic),
         PredictionEncoder(settings.models.scores),
         output_topic=settings.kafka.output_topic,
-        max_seconds=batch.max_seconds,
+        max_seconds=settings.batch.max_seconds,
         stages=stages,
         clock=clock,
     )
@@ -125,13 +125,6 @@ def _processor(settings: Settings, serving: TenantModels, observer: Observers, c
         dead_letter_topic=settings.kafka.dead_letter_topic,
         flush_seconds=_FLUSH_SECONDS,
     )
-    limits = LoopLimits(
-        max_records=batch.max_records,
-        max_bytes=batch.max_bytes,
-        max_parked_records=_PARKED_BATCHES * batch.max_records,
-        max_parked_bytes=_PARKED_BATCHES * batch.max_bytes // 4,
-        commit_interval_seconds=settings.commit_interval_seconds,
-    )
     return StreamProcessor(
         open_source(settings),
         delivery,
@@ -139,7 +132,18 @@ def _processor(settings: Settings, serving: TenantModels, observer: Observers, c
         serving,
         observer,
         stages=stages,
-        limits=limits,
+        limits=_limits(settings),
         shutdown=shutdown,
         clock=clock,
+    )
+
+
+def _limits(settings: Settings) -> LoopLimits:
+    batch = settings.batch
+    return LoopLimits(
+        max_records=batch.max_records,
+        max_bytes=batch.max_bytes,
+        max_parked_records=_PARKED_BATCHES * batch.max_records,
+        max_parked_bytes=_PARKED_BATCHES * batch.max_bytes // 4,
+        commit_interval_seconds=settings.commit_interval_seconds,
     )

@@ -114,11 +114,15 @@ def _streamed(scenario: Scenario, folder: Path, bootstrap_servers: str | None, s
             say(f"streaming {len(scenario):,} events: {scenario.title} …")
             with Traffic(scenario, codec, options, topics, replica) as traffic, display(console) as shown:
                 traffic.run(shown)
-                say("stopping the processor …")
-                if (code := replica.stop()) != 0:
-                    say(f"the processor ended with exit code {code}")
+                _stop(replica, say)
                 traffic.take_late()
     return traffic.ledger
+
+
+def _stop(replica: Replica, say: Say) -> None:
+    say("stopping the processor …")
+    if (code := replica.stop()) != 0:
+        say(f"the processor ended with exit code {code}")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.tree._tree import Tree
 
 _NOT_STATE = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, types.MethodType, np.ufunc)
+_THREAD_COUNTS = frozenset({"n_jobs", "_n_threads"})
 _NODE_BYTES = 64
 """The size of a node of `sklearn.tree._tree.Tree`, which lies outside Python's memory."""
 
@@ -49,11 +50,9 @@ def _children(part: object) -> list[object]:
 def use_one_thread(root: object) -> None:
     """Set every `n_jobs` in the estimator, fitted parts and templates alike, to 1; threads belong to the processor."""
     for part in parts(root):
-        attributes = getattr(part, "__dict__", {})
         if isinstance(part, BaseEstimator):
-            for name in ("n_jobs", "_n_threads"):
-                if name in attributes:
-                    attributes[name] = 1
+            attributes = vars(part)
+            attributes.update(dict.fromkeys(_THREAD_COUNTS & attributes.keys(), 1))
 
 
 def measured_bytes(root: object) -> int:

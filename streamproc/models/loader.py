@@ -6,7 +6,6 @@ crosses to the loop as frozen values through `arrivals` and `changed_tenants`; t
 
 from __future__ import annotations
 
-import heapq
 import logging
 import sys
 import threading
@@ -15,9 +14,8 @@ from dataclasses import dataclass
 
 from streamproc.errors import Reason, RecordError, Stage, StreamprocError
 from streamproc.models.base import Model, ModelInfo, ModelInfoRepository, ModelRepository
-
-_FIRST_RETRY_SECONDS = 0.2
-_LONGEST_RETRY_SECONDS = 5.0
+from streamproc.models.load_queue import LONGEST_RETRY_SECONDS, LoadQueue
+from streamproc.models.outages import Outages
 
 logger = logging.getLogger(__name__)
 
@@ -40,18 +38,6 @@ class NotLoaded:
 
 
 Arrival = Loaded | NotLoaded
-
-
-@dataclass(slots=True)
-class _Request:
-    requested_at: float
-    outage_before: float
-    """The seconds of outage counted when it was requested: time that a dependency was away is not waiting for other models."""
-    due: float | None
-    """When to load; None while a thread is at it."""
-    retry_seconds: float = _FIRST_RETRY_SECONDS
-    again: bool = False
-    """The assignment changed while a thread was at it."""
 
 
 class ModelLoader:
@@ -93,15 +79,11 @@ class ModelLoader:
         self._max_wait_seconds = max_wait_seconds
         self._monotonic = monotonic
         self._changed = threading.Condition()
-        self._requests: dict[str, _Request] = {}
-        self._heap: list[tuple[float, int, str]] = []
-        self._sequence = 0
+        self._queue = LoadQueue()
         self._arrivals: list[Arrival] = []
         self._changed_tenants: list[str] = []
         self._revision: int | None = None
-        self._outage_since: float | None = None
-        self._outage_seconds = 0.0
-        self._unavailable: dict[str, str] = {"refresh": "the model registry has not answered yet"}
+        self._outages = Outages({"refresh": "the model registry has not answered yet"})
         self._closing = False
         self._threads = [threading.Thread(target=self._refresh_for_ever, name="model-refresh", daemon=True)]
         self._threads += [
@@ -123,21 +105,19 @@ class ModelLoader:
     @property
     def unavailable(self) -> str | None:
         """Our text for the dependency that does not answer; None while all do."""
-        return next(iter(self._unavailable.copy().values()), None)
+        return self._outages.reason
 
     def request(self, tenant: str, *, delay_seconds: float = 0.0) -> None:
         """Ask for the tenant's model, at once or later. A request that is due earlier, or under way, covers this one."""
         with self._changed:
-            self._enqueue(tenant, delay_seconds)
+            self._queue.add(tenant, due=self._monotonic() + delay_seconds, waiting_since=self._time_without_outages())
+            self._changed.notify_all()
 
     def request_anew(self, tenant: str) -> None:
         """Ask for the tenant's model as it is assigned now: a request under way may have read the former assignment."""
         with self._changed:
-            request = self._requests.get(tenant)
-            if request is not None and request.due is None:
-                request.again = True
-            else:
-                self._enqueue(tenant, 0.0)
+            self._queue.add_anew(tenant, due=self._monotonic(), waiting_since=self._time_without_outages())
+            self._changed.notify_all()
 
     def arrivals(self) -> list[Arrival]:
         """What has arrived since the last call."""
@@ -150,22 +130,6 @@ class ModelLoader:
         with self._changed:
             changed, self._changed_tenants = self._changed_tenants, []
         return changed
-
-    def _enqueue(self, tenant: str, delay_seconds: float) -> None:
-        now = self._monotonic()
-        request = self._requests.get(tenant)
-        if request is None:
-            request = self._requests[tenant] = _Request(now, self._outage_until(now), due=None)
-        elif request.due is None or request.due <= now + delay_seconds:
-            return
-        self._schedule(tenant, request, now + delay_seconds)
-
-    def _schedule(self, tenant: str, request: _Request, due: float) -> None:
-        """Make the request due then; an entry of it that is in the heap already is stale from now on."""
-        request.due = due
-        self._sequence += 1
-        heapq.heappush(self._heap, (due, self._sequence, tenant))
-        self._changed.notify_all()
 
     def _load_for_ever(self) -> None:
         while (tenant := self._next_tenant()) is not None:
@@ -180,18 +144,16 @@ class ModelLoader:
         """The next tenant that is due; None when closing. Waits for the first revision: see `_refresh`."""
         with self._changed:
             while not self._closing:
-                now = self._monotonic()
-                if self._revision is None or not self._heap:
-                    self._changed.wait()
-                elif self._heap[0][0] > now:
-                    self._changed.wait(self._heap[0][0] - now)
-                else:
-                    due, _, tenant = heapq.heappop(self._heap)
-                    request = self._requests.get(tenant)
-                    if request is not None and request.due == due:
-                        request.due = None
-                        return tenant
+                seconds = self._seconds_until_due()
+                if seconds == 0:
+                    return self._queue.take()
+                self._changed.wait(seconds)
             return None
+
+    def _seconds_until_due(self) -> float | None:
+        """None: until something changes."""
+        due = self._queue.next_due if self._revision is not None else None
+        return None if due is None else max(0.0, due - self._monotonic())
 
     def _load(self, tenant: str) -> Arrival:
         try:
@@ -216,29 +178,22 @@ class ModelLoader:
         if self._max_wait_seconds is None:
             return
         with self._changed:
-            request = self._requests[tenant]
-            now = self._monotonic()
-            waited = now - request.requested_at - (self._outage_until(now) - request.outage_before)
+            waited = self._time_without_outages() - self._queue.waiting_since(tenant)
         if waited > self._max_wait_seconds:
-            text = (
-                f"the tenant's model waited more than models.max_wait_seconds = {self._max_wait_seconds:g} s while other "
-                "models loaded; raise models.loader_threads or models.cache_bytes, then replay"
-            )
-            raise RecordError(Reason.MODEL_UNAVAILABLE, Stage.ROUTE, text)
+            raise _waited_too_long(self._max_wait_seconds)
 
     def _arrived(self, tenant: str, arrival: Arrival) -> None:
         with self._changed:
             self._answered("load")
             self._arrivals.append(arrival)
-            if self._requests.pop(tenant).again:
-                self._enqueue(tenant, 0.0)
+            self._queue.done(tenant, now=self._monotonic(), waiting_since=self._time_without_outages())
+            self._changed.notify_all()
 
     def _retry(self, tenant: str, why: str) -> None:
         with self._changed:
             self._missed("load", why)
-            request = self._requests[tenant]
-            self._schedule(tenant, request, self._monotonic() + request.retry_seconds)
-            request.retry_seconds = min(2 * request.retry_seconds, _LONGEST_RETRY_SECONDS)
+            self._queue.retry(tenant, now=self._monotonic())
+            self._changed.notify_all()
 
     def _refresh_for_ever(self) -> None:
         while not self._closing:
@@ -248,7 +203,7 @@ class ModelLoader:
             except Exception as error:  # noqa: BLE001 - without this thread no change would ever be served
                 with self._changed:
                     self._missed("refresh", _text_of(error))
-                pause = min(_LONGEST_RETRY_SECONDS, pause)
+                pause = min(LONGEST_RETRY_SECONDS, pause)
             with self._changed:
                 self._changed.wait_for(lambda: self._closing, pause)
 
@@ -271,20 +226,25 @@ class ModelLoader:
             self._changed.notify_all()
 
     def _missed(self, who: str, why: str) -> None:
-        if self._outage_since is None:
-            self._outage_since = self._monotonic()
+        if self._outages.missed(who, why, self._monotonic()):
             logger.warning("Models can't be loaded for now: %s", why)
-        self._unavailable[who] = why
 
     def _answered(self, who: str) -> None:
-        self._unavailable.pop(who, None)
-        if self._outage_since is not None and not self._unavailable:
-            self._outage_seconds = self._outage_until(self._monotonic())
-            self._outage_since = None
+        if self._outages.answered(who, self._monotonic()):
             logger.warning("Models can be loaded again")
 
-    def _outage_until(self, now: float) -> float:
-        return self._outage_seconds + (now - self._outage_since if self._outage_since is not None else 0.0)
+    def _time_without_outages(self) -> float:
+        """A clock that stands still while a dependency is away: then nobody waits for other models."""
+        now = self._monotonic()
+        return now - self._outages.seconds(now)
+
+
+def _waited_too_long(seconds: float) -> RecordError:
+    text = (
+        f"the tenant's model waited more than models.max_wait_seconds = {seconds:g} s while other models loaded; raise "
+        "models.loader_threads or models.cache_bytes, then replay"
+    )
+    return RecordError(Reason.MODEL_UNAVAILABLE, Stage.ROUTE, text)
 
 
 def _text_of(error: Exception) -> str:
