@@ -275,6 +275,38 @@ def test_a_store_without_conditional_writes_is_written_to_all_the_same(s3: S3Ser
             thread.join(30)
 
 
+class Doorkeeper(BaseHTTPRequestHandler):
+    """What stands before a store that is away, and says that it knows no such place."""
+
+    body: ClassVar[bytes] = b""
+
+    def do_GET(self) -> None:
+        self.send_response(404)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, *arguments: object) -> None:
+        del arguments
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"404 page not found\n", b'{"message": "no route"}', b"<html><br></html>", b"<a><Code/></a>"]
+)
+def test_a_404_that_is_not_the_stores_own_is_waited_for_and_no_artifact_is_called_missing(s3: S3Server, body: bytes) -> None:
+    del s3  # only for the credentials in the environment
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Answering", (Doorkeeper,), {"body": body})) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            store = S3ArtifactStore("bucket", endpoint_url=f"http://127.0.0.1:{server.server_port}")
+            with pytest.raises(TransientError, match=r"does not serve \((404|unknown)\)"):
+                store.get("a/one", 1)
+        finally:
+            server.shutdown()
+            thread.join(30)
+
+
 def test_a_directory_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
     store = FileArtifactStore(tmp_path / "not-mounted")
     for action in (lambda: store.get("a", 1), store.check):
