@@ -43,9 +43,9 @@ def open_source(settings: Settings) -> KafkaSource:
     )
 
 
-def open_sink(settings: Settings, patience: Callable[[], float]) -> KafkaSink:
-    """The producer of outputs and dead letters; `patience` in seconds is what a shutdown leaves it to wait for deliveries."""
-    return KafkaSink(connection_options(settings), logger=logger, patience=patience)
+def open_sink(settings: Settings, *, patience: Callable[[], float], waiting: Callable[[str | None], None]) -> KafkaSink:
+    """The producer of outputs and dead letters; see `KafkaSink` for its callbacks."""
+    return KafkaSink(connection_options(settings), logger=logger, patience=patience, waiting=waiting)
 
 
 def _security_options(security: SecuritySettings) -> SecurityOptions:

@@ -120,7 +120,7 @@ def _processor(settings: Settings, serving: TenantModels, observer: Observers, c
         clock=clock,
     )
     delivery = Delivery(
-        open_sink(settings, patience=shutdown.seconds_left),
+        open_sink(settings, patience=shutdown.seconds_left, waiting=observer.waiting),
         StopShare(settings.dead_letters.stop_share, settings.dead_letters.over_records),
         dead_letter_topic=settings.kafka.dead_letter_topic,
         flush_seconds=_FLUSH_SECONDS,

@@ -21,7 +21,9 @@ from streamproc.ports import DeliveryRefusedError, Refused
 
 _ANY_PARTITION = -1
 _ROOM_SECONDS = 0.05
-_FLUSH_SLICE_SECONDS = 0.25
+_SLICE_SECONDS = 0.25
+_SILENT_SECONDS = 1.0
+"""A wait that is shorter is nobody's concern."""
 _PURGE_SECONDS = 5.0
 
 
@@ -42,7 +44,12 @@ class KafkaSink:
     """
 
     def __init__(
-        self, options: ConnectionOptions, *, logger: logging.Logger, patience: Callable[[], float] = lambda: math.inf
+        self,
+        options: ConnectionOptions,
+        *,
+        logger: logging.Logger,
+        patience: Callable[[], float] = lambda: math.inf,
+        waiting: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         """Make the client; talks to nobody yet.
 
@@ -51,6 +58,7 @@ class KafkaSink:
             logger: takes what the client has to say.
             patience: the seconds that may still be waited for a delivery or for room, whatever a caller allows: few when the
                 process is to end.
+            waiting: told what a call waits for, where that takes longer than a second, and None when it does no more.
 
         Raises:
             ConfigurationError: the client can't be made with these options; names the setting.
@@ -59,6 +67,7 @@ class KafkaSink:
         self._options = options
         self._logger = logger
         self._patience = patience
+        self._tell_waiting = waiting
         self._start()
 
     def send(self, records: OutgoingRecords) -> Sequence[Refused]:
@@ -86,11 +95,21 @@ class KafkaSink:
     def flush(self, timeout: float) -> None:
         """Return when everything handed over since the last flush is delivered; see `RecordSink.flush`."""
         waited, remaining = 0.0, self._flush(0.0)
-        while remaining and not self._failures and waited < min(timeout, waited + self._patience()):
-            remaining = self._flush(_FLUSH_SLICE_SECONDS)
-            waited += _FLUSH_SLICE_SECONDS
+        while remaining and not self._failures and waited < timeout and self._patience() > 0:
+            remaining = self._flush(_SLICE_SECONDS)
+            waited += _SLICE_SECONDS
+            self._report_wait(waited, "to confirm deliveries")
+        self._report_wait_over(waited)
         if remaining or self._failures:
             raise self._settle(f"{remaining} records were not delivered within {waited:g} s")
+
+    def _report_wait(self, waited: float, what: str) -> None:
+        if waited >= _SILENT_SECONDS:
+            self._tell_waiting(f"the brokers at {self._options.bootstrap_servers} {what}, for {waited:.0f} s so far")
+
+    def _report_wait_over(self, waited: float) -> None:
+        if waited >= _SILENT_SECONDS:
+            self._tell_waiting(None)
 
     def _flush(self, seconds: float) -> int:
         try:
@@ -107,8 +126,11 @@ class KafkaSink:
 
         Waits for room. That ends: what is in the queue is delivered, or fails when `message.timeout.ms` is over.
         """
+        waited = 0.0
         while isinstance(error, BufferError):
             self._serve(_ROOM_SECONDS)
+            waited += _ROOM_SECONDS
+            self._report_wait(waited, "to take what fills the producer's queue")
             if self._failures or self._patience() <= 0:
                 raise self._settle("the queue is full")
             try:
@@ -116,6 +138,7 @@ class KafkaSink:
             except (BufferError, KafkaException) as again:
                 error = again
             else:
+                self._report_wait_over(waited)
                 return None
         cause = client_error(error)
         if cause.code() != KafkaError.MSG_SIZE_TOO_LARGE:
