@@ -86,14 +86,14 @@ class LoopPredictor:
 
     def submit(self, group: PredictionGroup, deadline: float) -> None:
         """See `Predictor`."""
-        self._outcomes.extend(self._predict(group, frame_of(group.features), deadline))
+        self._outcomes.extend(self._predict(group, deadline))
 
     def completed(self) -> list[Outcome]:
         """See `Predictor`."""
         outcomes, self._outcomes = self._outcomes, []
         return outcomes
 
-    def _predict(self, group: PredictionGroup, frame: pd.DataFrame, deadline: float) -> Iterator[Outcome]:
+    def _predict(self, group: PredictionGroup, deadline: float) -> Iterator[Outcome]:
         """Depth first and left half first: what is deferred at the deadline are the group's last rows."""
         spans = [(0, len(group.rows))]
         while spans:
@@ -103,7 +103,7 @@ class LoopPredictor:
                 yield Deferred(group, rows)
                 continue
             try:
-                values, scores = group.model.predict_with_scores(frame.iloc[start:end])
+                values, scores = group.model.predict_with_scores(frame_of(_between(group.features, start, end)))
             except Exception as error:  # noqa: BLE001 - a model's own code may raise anything; its records pay, nobody else's
                 if len(rows) == 1:
                     yield _unpredicted(group, start, error)
@@ -143,8 +143,16 @@ def _unpredicted(group: PredictionGroup, position: int, error: Exception) -> Unp
     return Unpredicted(group, int(group.rows[position]), Reason.PREDICTION_FAILED, type(error).__name__, text)
 
 
+def _between(features: FeatureColumns, start: int, end: int) -> FeatureColumns:
+    arrays = tuple(array[start:end] for array in features.arrays)
+    return FeatureColumns(features.names, arrays, features.null[start:end], features.status[start:end])
+
+
 def frame_of(features: FeatureColumns) -> pd.DataFrame:
-    """The features as a model sees them: one column each, a vector's elements as columns `name[0]`, `name[1]` and so on."""
+    """The features as a model sees them: one column each, a vector's elements as columns `name[0]`, `name[1]` and so on.
+
+    A copy: some transformers write to what they are given, and rows of a failed call are predicted again.
+    """
     names: list[str] = []
     columns: list[NDArray[Any]] = []  # of each feature's dtype
     for name, array in zip(features.names, features.arrays, strict=True):
@@ -156,5 +164,5 @@ def frame_of(features: FeatureColumns) -> pd.DataFrame:
             columns += list(array.T)
     if columns and all(column.dtype == np.float64 for column in columns):
         return pd.DataFrame(np.column_stack(columns), columns=names, copy=False)
-    typed = {name: pd.Series(column, dtype=column.dtype, copy=False) for name, column in zip(names, columns, strict=True)}
+    typed = {name: pd.Series(column, dtype=column.dtype, copy=True) for name, column in zip(names, columns, strict=True)}
     return pd.DataFrame(typed, copy=False)

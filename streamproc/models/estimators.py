@@ -55,6 +55,13 @@ def use_one_thread(root: object) -> None:
             attributes.update(dict.fromkeys(_THREAD_COUNTS & attributes.keys(), 1))
 
 
+def spare_inputs(root: object) -> None:
+    """Set every `copy` in the estimator to true: a transformer that may write to its input would transform it once a call."""
+    for part in parts(root):
+        if isinstance(part, BaseEstimator) and vars(part).get("copy") is False:
+            vars(part)["copy"] = True
+
+
 def measured_bytes(root: object) -> int:
     """The memory that `root` alone holds, in bytes: Python objects, arrays and the nodes of native trees."""
     total = 0

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from streamproc.errors import Reason, RecordError, Stage
 from streamproc.models.base import Model, ModelMetadata, OutputKind
-from streamproc.models.estimators import example_values, measured_bytes, use_one_thread
+from streamproc.models.estimators import example_values, measured_bytes, spare_inputs, use_one_thread
 from streamproc.models.probe import example_columns
 from streamproc.models.quiet import quiet
 
@@ -27,7 +27,7 @@ _KINDS = {"b": OutputKind.BOOLEAN, "i": OutputKind.LONG, "u": OutputKind.LONG, "
 
 
 class SklearnModel(Model):
-    """A fitted scikit-learn estimator with a `predict`. Takes it over: every `n_jobs` in it becomes 1.
+    """A fitted scikit-learn estimator with a `predict`. Takes it over: every `n_jobs` in it becomes 1, every `copy` true.
 
     Fitted with feature names it gets the DataFrame, otherwise a C-ordered float64 array.
     """
@@ -46,6 +46,7 @@ class SklearnModel(Model):
         """
         _check_fitted(estimator)
         use_one_thread(estimator)
+        spare_inputs(estimator)
         self._estimator = estimator
         self._named = getattr(_entrance(estimator), "feature_names_in_", None) is not None
         names = _names(estimator, feature_names)

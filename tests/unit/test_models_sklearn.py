@@ -328,3 +328,14 @@ def test_threads_that_predict_at_once_leave_the_filters_of_warnings_as_they_were
     for thread in threads:
         thread.join(30)
     assert list(warnings.filters) == before
+
+
+def test_transformers_that_may_write_to_their_input_leave_it_as_it_is() -> None:
+    parts = [(name, make_pipeline(StandardScaler(copy=False), LogisticRegression())) for name in ("p", "q")]
+    voting = VotingClassifier(parts, voting="soft").fit(FRAME.copy(), TWO)
+    data = FRAME.copy()
+    model = SklearnModel(voting)
+    values, scores = model.predict_with_scores(data)
+    pd.testing.assert_frame_equal(data, FRAME)
+    np.testing.assert_array_equal(scores, voting.predict_proba(FRAME.copy()))
+    np.testing.assert_array_equal(values, voting.predict(FRAME.copy()))

@@ -67,6 +67,23 @@ def test_a_bad_row_never_costs_its_neighbours(x: list[float]) -> None:
     assert bad == {100 + row for row, value in enumerate(x) if value < 0}
 
 
+@pytest.mark.parametrize("other", [1.0, 1])
+def test_a_model_that_writes_to_its_input_sees_each_record_as_it_came(other: float) -> None:
+    def double_in_place(x: NDArray[Any]) -> NDArray[Any]:  # arrays of any element
+        x.flags.writeable = True  # as scikit-learn does with `copy=False`
+        x *= 2
+        if (x < 0).any():
+            raise ValueError
+        return x.copy()
+
+    x, n = [1.0, -1.0, 2.0, 3.0], 4
+    columns = (np.array(x), np.array([other] * n))
+    features = FeatureColumns(("x", "y"), columns, np.zeros((n, 2), np.bool_), np.zeros(n, np.uint8))
+    predictor = LoopPredictor(monotonic=lambda: 0.0)
+    predictor.submit(PredictionGroup("shop", ModelInfo("m@1"), FunctionModel(double_in_place), np.arange(n), features), 1.0)
+    assert values_by_row(predictor.completed()) == {0: 2.0, 2: 4.0, 3: 6.0}
+
+
 def test_a_sound_group_is_one_call() -> None:
     model = FunctionModel(double_unless_bad)
     outcomes(model, [1.0] * 1000)
