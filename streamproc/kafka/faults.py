@@ -59,7 +59,7 @@ def reading_error(error: KafkaError, options: ConnectionOptions, partition: Part
     if error.code() in codes.UNKNOWN_TOPIC:
         return TransientError(f"topic {topic!r} does not exist at {options.bootstrap_servers}; create it, or correct its name")
     if error.code() in codes.OUT_OF_RANGE and partition:
-        return _out_of_range(partition)
+        return _out_of_range(partition, options)
     if error.code() == codes.MAX_POLL_EXCEEDED:
         text = "the group gave this member up, because one pass took longer than max.poll.interval.ms allows"
         return TransientError(f"{text}: lower batch.max_records, or raise {options.path_of('max.poll.interval.ms')}")
@@ -67,17 +67,24 @@ def reading_error(error: KafkaError, options: ConnectionOptions, partition: Part
         text = (
             f"partition {partition.partition} of topic {topic!r} stands still: records there can't be opened ({error.name()})"
         )
-        return TransientError(f"{text}; move past them with `streamproc skip`")
+        return TransientError(f"{text}; to move past them: {_moving(partition, options)}")
     return missing_right(error, options, topic, "READ") or group_error(error, options)
 
 
-def _out_of_range(partition: PartitionId) -> ConfigurationError:
+def _out_of_range(partition: PartitionId, options: ConnectionOptions) -> ConfigurationError:
     text = (
         f"the group's position in partition {partition.partition} of topic {partition.topic!r} lies outside of what the topic "
         "holds: records were deleted before they were read, or the topic was made anew. Nothing is skipped silently; to go on "
-        f"elsewhere: streamproc skip --topic {partition.topic} --partition {partition.partition} --to OFFSET --yes"
+        f"elsewhere: {_moving(partition, options)}"
     )
     return ConfigurationError(text)
+
+
+def _moving(partition: PartitionId, options: ConnectionOptions) -> str:
+    return (
+        f"stop the group's replicas, then kafka-consumer-groups.sh --bootstrap-server {options.bootstrap_servers} "
+        f"--group {options.group_id} --topic {partition.topic}:{partition.partition} --reset-offsets --to-offset OFFSET --execute"
+    )
 
 
 def missing_right(error: KafkaError, options: ConnectionOptions, topic: str, right: str) -> ConfigurationError | None:

@@ -242,7 +242,7 @@ class ModelLoader:
 def _waited_too_long(seconds: float) -> RecordError:
     text = (
         f"the tenant's model waited more than models.max_wait_seconds = {seconds:g} s while other models loaded; raise "
-        "models.loader_threads or models.cache_bytes, then replay"
+        "models.loader_threads or models.cache_bytes, then send the records again"
     )
     return RecordError(Reason.MODEL_UNAVAILABLE, Stage.ROUTE, text)
 
