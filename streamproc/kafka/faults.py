@@ -82,8 +82,8 @@ def _out_of_range(partition: PartitionId, options: ConnectionOptions) -> Configu
 
 def _moving(partition: PartitionId, options: ConnectionOptions) -> str:
     return (
-        f"stop the group's replicas, then kafka-consumer-groups.sh --bootstrap-server {options.bootstrap_servers} "
-        f"--group {options.group_id} --topic {partition.topic}:{partition.partition} --reset-offsets --to-offset OFFSET --execute"
+        f"stop the group's replicas, then kafka-consumer-groups.sh --bootstrap-server {options.bootstrap_servers} --group "
+        f"{options.group_id} --topic {partition.topic}:{partition.partition} --reset-offsets --to-offset OFFSET --execute"
     )
 
 
