@@ -56,12 +56,10 @@ def topic_findings(facts: Mapping[str, TopicFacts | None], roles: TopicRoles, *,
         if facts.get(topic) is None:
             yield Finding(f"topic {topic}", "does not exist", "create it; streamproc creates no topics")
     inputs = [found for topic in roles.inputs if (found := facts.get(topic))]
-    output, dead_letters = facts.get(roles.output), facts.get(roles.dead_letters)
+    dead_letters = facts.get(roles.dead_letters)
     for found in inputs:
         yield from _kept(found, _HOUR_MS, "records are deleted before a replica that was away for longer has read them")
         yield from _not_compacted(found, "records are deleted before they are read when a newer one has the same key")
-    if output is not None:
-        yield from _not_compacted(output, "a prediction is deleted when a newer one has the same key")
     if dead_letters is not None:
         yield from _kept(dead_letters, _DAY_MS, "dead letters are gone before anybody has looked at them")
         yield from _not_compacted(dead_letters, "a dead letter is deleted when a newer one has the same key")

@@ -63,7 +63,6 @@ def test_a_missing_topic_is_found(name: str) -> None:
         ("events", {"cleanup_policy": "compact"}, "is compacted: records are deleted before they are read", "delete"),
         ("events", {"cleanup_policy": "compact,delete"}, "is compacted", "set cleanup.policy to delete"),
         ("dead", {"cleanup_policy": "compact"}, "is compacted: a dead letter is deleted", "set cleanup.policy to delete"),
-        ("predictions", {"cleanup_policy": "compact"}, "is compacted: a prediction is deleted", "set cleanup.policy to delete"),
         ("predictions", {"max_message_bytes": 900_000}, "takes records of up to 900000 bytes", "1004096 or more"),
         ("dead", {"max_message_bytes": 900_000}, "takes records of up to 900000 bytes", "max.message.bytes"),
     ],
