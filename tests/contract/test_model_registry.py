@@ -391,6 +391,11 @@ def test_a_database_that_does_not_answer_is_transient_and_its_password_stays_sec
     assert "top-secret" not in str(caught.value)
 
 
+def test_a_file_that_can_not_be_opened_has_its_own_remedy(tmp_path: Path) -> None:
+    with pytest.raises(TransientError, match="write to the file and to its directory"):
+        SQLAlchemyModelInfoRepository(f"sqlite:///{tmp_path}").get_model_info("t")
+
+
 def test_a_registry_becomes_available_when_its_database_does(tmp_path: Path, postgres: Postgres) -> None:
     """The first attempt fails, and nothing of it is remembered."""
     del tmp_path

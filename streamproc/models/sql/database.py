@@ -123,8 +123,7 @@ class Database:
             yield
         except (OperationalError, InterfaceError, PoolTimeoutError) as error:
             raise TransientError(
-                f"the model registry {self.name} does not answer ({_kind(error)}); check that it is up and reachable, and that "
-                "models.database_url has the right user and password"
+                f"the model registry {self.name} does not answer ({_kind(error)}); {self._remedy()}"
             ) from error
         except ProgrammingError as error:
             raise ConfigurationError(
@@ -137,6 +136,11 @@ class Database:
             if type(error).__name__ == "DatabaseError":
                 raise ConfigurationError(f"models.database_url: {self.name} is not a database that can be read") from error
             raise
+
+    def _remedy(self) -> str:
+        if self._engine.dialect.name == "sqlite":
+            return "check that this user may write to the file and to its directory, also to read from it"
+        return "check that it is up and reachable, and that models.database_url has the right user and password"
 
 
 def _kind(error: SQLAlchemyError) -> str:
