@@ -118,7 +118,18 @@ def show(
     if json:
         output.json_text(described)
     for name, value in () if json else described.items():
-        output.fields((f"{name}:", ", ".join(map(str, value)) if isinstance(value, list) else value))
+        output.fields((f"{name}:", _listed(value)))
+
+
+def _listed(value: object) -> output.Cell:
+    match value:
+        case dict():
+            return ", ".join(f"{name} {version}" for name, version in value.items())
+        case list():
+            return ", ".join(map(str, value))
+        case None | str() | int() | float():
+            return value
+    return str(value)
 
 
 @group.command("formats")

@@ -8,6 +8,7 @@ import typer
 
 from streamproc.cli import output
 from streamproc.cli.options import Configuration, JsonOption, configured, take_options
+from streamproc.errors import Reason, RefusedError
 
 _NEWEST_FOLLOWED = 10
 """How many records of each partition come first where `--follow` is given without `--newest`; as of `tail -f`."""
@@ -63,17 +64,37 @@ def tail(
         output.json_line(record)
 
 
+def _checked_time(text: str | None) -> str | None:
+    if text is not None:
+        from datetime import UTC, datetime  # noqa: PLC0415 - keeps `--help` fast
+
+        from streamproc.operations.dead_letters import moment  # noqa: PLC0415 - as above
+
+        try:
+            moment(text, datetime.now(UTC))
+        except RefusedError as error:
+            raise typer.BadParameter(str(error)) from error
+    return text
+
+
 @dead_letters.command("list")
 @configured
 def list_dead_letters(
     configuration: Configuration,
     *,
     tenant: Annotated[list[str] | None, typer.Option(help="Of this tenant only; may be repeated.", show_default=False)] = None,
-    reason: Annotated[list[str] | None, typer.Option(help="For this reason only; may be repeated.", show_default=False)] = None,
-    since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Not before: ISO 8601 in UTC, or 30m, 2h, 1d ago.", show_default=False)
+    reason: Annotated[
+        list[Reason] | None, typer.Option(help="For this reason only; may be repeated.", metavar="REASON", show_default=False)
     ] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this time.", show_default=False)] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", callback=_checked_time, help="Not before: ISO 8601 in UTC, or 30m, 2h, 1d ago.", show_default=False
+        ),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", callback=_checked_time, help="Before this time.", show_default=False)
+    ] = None,
     newest: NewestOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -86,7 +107,7 @@ def list_dead_letters(
             output.json_line(letter.as_json())
         else:
             about = letter.as_json()
-            source = f"{letter.source_topic}/{letter.source_partition}@{letter.source_offset}"
+            source = f"{letter.source_topic}/{letter.source_partition}@{letter.source_offset}" if letter.source_topic else None
             output.fields((about["at"], letter.reason, letter.tenant, source, letter.model_id, letter.message))
 
 

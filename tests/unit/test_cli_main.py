@@ -183,3 +183,14 @@ def test_a_bug_shows_a_traceback_and_ends_with_1() -> None:
 )
 def test_the_command_is_found_behind_the_options(arguments: list[str], name: str | None) -> None:
     assert command_name(arguments) == name
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--reason", "bad-framing", "bad_framing"), ("--since", "yesterday", "2h"), ("--until", "5", "1d")],
+)
+def test_a_filter_that_can_match_nothing_is_a_usage_error(
+    option: str, value: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["dead-letters", "list", option, value]) == ExitCode.USAGE
+    assert said in capsys.readouterr().err
