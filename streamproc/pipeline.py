@@ -85,7 +85,7 @@ class Pipeline:
             decoded = self._decoder.decode(records)
         outcome = _Outcome(records, decoded)
         for row in np.flatnonzero(decoded.status).tolist():
-            outcome.kill(row, decoded.error(row), _tenant_of(decoded, row))
+            outcome.kill(row, decoded.error(row), decoded.named_tenant(row))
         with self._stages.measure(Stage.ROUTE):
             served = list(self._route(outcome))
         self._predict_all(outcome, served, deadline)
@@ -195,11 +195,6 @@ class Pipeline:
             parked={tenant: records.take(rows) for tenant, rows in outcome.waiting.items()},
             tenants={tenant: count for tenant, count in zip(decoded.tenants, counts, strict=True) if count},
         )
-
-
-def _tenant_of(decoded: DecodedBatch, row: int) -> str | None:
-    index = int(decoded.tenant[row])
-    return decoded.tenants[index] if index >= 0 else None
 
 
 def _by_tenant(decoded: DecodedBatch) -> Iterator[_TenantRows]:

@@ -17,7 +17,7 @@ from streamproc.avro.listed import Framing
 from streamproc.avro.plans import SchemaPlans
 from streamproc.avro.schemas import RecordSchema, SchemaSource
 from streamproc.avro.split import SplitBatch, Splitter
-from streamproc.avro.tenants import TenantIndex
+from streamproc.avro.tenants import TenantIndex, refused_text
 from streamproc.batches import FeatureColumns, Headers, RecordBatch
 from streamproc.errors import RecordError
 
@@ -61,6 +61,15 @@ class DecodedBatch:
         position, instruction = self._split.place[row].tolist()
         field = self._walks[schema].captured.program.trail[instruction] if schema >= 0 else ""
         return self._decoder.fault_text.error(int(self._split.fault[row]), position, field)
+
+    def named_tenant(self, row: int) -> str | None:
+        """Whom the record names, also where that is no valid name (then at most 255 bytes of it); None: nobody."""
+        index, schema = int(self.tenant[row]), int(self.schema[row])
+        if index >= 0 or schema < 0:
+            return self.tenants[index] if index >= 0 else None
+        walked, field = self._walks[schema], self._decoder.fault_text.tenant_field
+        position = int(np.searchsorted(walked.rows, row))
+        return refused_text(walked.captured, field, position, int(self._split.fault[row]))
 
     def features(
         self, schema: int, rows: NDArray[np.int64], names: tuple[str, ...], n_columns: int | None = None

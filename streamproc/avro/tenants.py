@@ -17,6 +17,7 @@ from streamproc.avro.captured import Captured
 from streamproc.avro.kernels import MAX_TENANT_BYTES, index_tenants
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+_MORE: Final = 0x80
 _SEED: Final = secrets.randbits(62)
 
 
@@ -56,6 +57,22 @@ class TenantIndex:
         if faults.any():
             invalid = faults[local] != 0
             fault[rows[invalid]] = faults[local[invalid]]
+
+
+def refused_text(captured: Captured, tenant_field: str, position: int, fault: int) -> str | None:
+    """The text of the string that is too long, or holds control characters, to name a tenant; cut. None for another fault."""
+    if fault not in (op.TENANT_LONG, op.TENANT_CONTROL):
+        return None
+    slot = captured.program.slots[tenant_field]
+    if captured.kinds[position, slot] != op.IS_STRING:
+        return None
+    start = int(captured.values[position, slot])
+    length = shift = 0
+    while captured.buffer[start] & _MORE:  # a varint, not negative: the kernel has read it already
+        length |= (captured.buffer[start] & ~_MORE) << shift
+        start, shift = start + 1, shift + 7
+    length = (length | captured.buffer[start] << shift) >> 1
+    return captured.buffer[start + 1 : start + 1 + min(length, MAX_TENANT_BYTES)].decode(errors="ignore")
 
 
 @lru_cache(maxsize=65536)

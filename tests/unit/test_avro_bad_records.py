@@ -202,6 +202,23 @@ def test_a_tenant_is_found_or_refused_by_its_type_and_content(kind: str) -> None
         assert "'tenant'" in decoded.error(0).message
 
 
+@pytest.mark.parametrize(
+    ("tenant", "named"),
+    [
+        (encode_string("acme"), "acme"),
+        (encode_string("a\nb"), "a\nb"),
+        (encode_string("é" * 500), "é" * 127),
+        (encode_string("x" * 10_000), "x" * 255),
+        (b"\x00", None),
+        (b"\x04\xc3\x28", None),
+    ],
+)
+def test_a_name_that_no_tenant_may_have_is_known_all_the_same(tenant: bytes, named: str | None) -> None:
+    values: list[bytes | None] = [TENANT + b"\x00", None, tenant + b"\x00"]
+    decoded = decoder(record_type(tenant="string", flag="boolean")).decode(record_batch(values))
+    assert [decoded.named_tenant(1), decoded.named_tenant(2)] == [None, named]
+
+
 def test_no_message_quotes_what_the_record_holds() -> None:
     secret = b"\x0csecret"
     values: list[bytes | None] = [secret + b"\xff", secret + b"\x04", b"\x0ese\x00cret\x00", secret[:4], b"\x0csec\xffet\x00"]
