@@ -38,6 +38,11 @@ def sales(shops: list[Shop], count: int) -> list[Sale]:
     return [sale(shops[number % len(shops)].tenant, rng) for number in range(count)]
 
 
+def own_environment() -> dict[str, str]:
+    """Ours without settings: the address of a broker that the tests were given is none of the command's."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("STREAMPROC_")}
+
+
 def lines(text: str) -> list[Json]:
     return [json.loads(line) for line in text.splitlines()]
 
@@ -137,7 +142,8 @@ def test_tail_follows(deployment: Deployment, shops: list[Shop], tmp_path: Path)
     shown = tmp_path / "followed"
     with shown.open("wb") as stdout:
         arguments = [sys.executable, "-m", "streamproc", "tail", "-f", "--newest", "0", "--topic", deployment.input]
-        running = subprocess.Popen([*arguments, "-c", str(deployment.config)], stdout=stdout, stderr=subprocess.DEVNULL)
+        command = [*arguments, "-c", str(deployment.config)]
+        running = subprocess.Popen(command, stdout=stdout, stderr=subprocess.DEVNULL, env=own_environment())
     try:
         # It reads from the end that it finds; so go on until something comes.
         def came() -> bool:
@@ -229,8 +235,7 @@ def test_models_are_listed_shown_assigned_and_rolled_back(deployment: Deployment
 
 def start(deployment: Deployment, *settings: str) -> subprocess.Popen[bytes]:
     arguments = [sys.executable, "-m", "streamproc", "run", "-c", str(deployment.config), "--set", "http.port=0", *settings]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMPROC_")}
-    return subprocess.Popen(arguments, stderr=subprocess.PIPE, env=environment)
+    return subprocess.Popen(arguments, stderr=subprocess.PIPE, env=own_environment())
 
 
 def until_it_says(process: subprocess.Popen[bytes], text: str) -> list[Json]:
