@@ -97,6 +97,7 @@ class StreamProcessor:
         try:
             while not self._shutdown.is_requested:
                 self.run_guarded()
+            logger.info("Stopping: finishing and committing")
             self._finish()
         except BaseException:
             self._forget(list(self._progress))  # so that leaving the group commits nothing
@@ -181,7 +182,7 @@ class StreamProcessor:
     def assigned(self, partitions: Mapping[PartitionId, Committed]) -> None:
         """Start their progress at what is committed."""
         self._progress.assigned(partitions)
-        self._observer.rebalanced("assigned", list(partitions), len(self._progress))
+        _tell_rebalance(self._observer, "assigned", list(partitions), len(self._progress))
 
     def revoked(self, partitions: Sequence[PartitionId]) -> None:
         """Commit what is finished of them; what isn't, the next owner reads again."""
@@ -189,12 +190,12 @@ class StreamProcessor:
             self._commit(partitions)
         finally:
             self._forget(partitions)
-            self._observer.rebalanced("revoked", partitions, len(self._progress))
+            _tell_rebalance(self._observer, "revoked", list(partitions), len(self._progress))
 
     def lost(self, partitions: Sequence[PartitionId]) -> None:
         """Commit nothing: another member may own them already."""
         self._forget(partitions)
-        self._observer.rebalanced("lost", partitions, len(self._progress))
+        _tell_rebalance(self._observer, "lost", list(partitions), len(self._progress))
 
     def _forget(self, partitions: Sequence[PartitionId]) -> None:
         self._progress.dropped(partitions)
@@ -256,3 +257,9 @@ def _on_error(recover: Callable[[], None]) -> Iterator[None]:
     except StreamprocError:
         recover()
         raise
+
+
+def _tell_rebalance(observer: ProcessorObserver, event: str, partitions: Sequence[PartitionId], held: int) -> None:
+    names = ", ".join(f"{topic}/{number}" for topic, number in sorted(partitions)) or "none"
+    logger.info("Partitions %s: %s; %d held now", event, names, held)
+    observer.rebalanced(event, partitions, held)

@@ -167,7 +167,7 @@ class ModelLoader:
         try:
             model = self._models.get_model(model_id)
             _ = model.null_features  # probed here, so that the loop never waits for it
-        except StreamprocError:
+        except (StreamprocError, MemoryError):  # memory is this process's need, not the model's fault: try again
             raise
         except Exception as error:
             text = f"loading model {model_id} raised {type(error).__name__}; publish a model that loads, and assign it"

@@ -150,6 +150,20 @@ def test_a_dependency_that_is_away_delays_the_arrival_and_is_named_meanwhile(wor
     assert world.loader.unavailable is None
 
 
+def test_memory_that_is_short_is_not_the_models_fault(world: World) -> None:
+    failures = iter([MemoryError()])
+
+    def heavy() -> Model:
+        for error in failures:
+            raise error
+        return ConstantModel()
+
+    world.models.answers["a@1"] = heavy
+    world.start()
+    world.loader.request("a")
+    assert isinstance(world.wait_for_arrival(), Loaded)
+
+
 def test_one_tenants_slow_load_does_not_hold_up_another(world: World) -> None:
     may_go = threading.Event()
 

@@ -460,6 +460,14 @@ def test_stop_finishes_commits_and_leaves_the_group(world: World) -> None:
     assert world.committed() == 2
 
 
+def test_assignments_are_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="streamproc")
+    processor = joined(world)
+    run_until(world, processor, lambda: "Partitions assigned: events/0; 1 held now" in caplog.text)
+    processor._source.close()
+    assert "Partitions revoked: events/0; 0 held now" in caplog.text
+
+
 def test_the_latency_counts_from_the_records_time(world: World) -> None:
     world.produce(("a", 1.0))
     processor = joined(world)
