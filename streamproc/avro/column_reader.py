@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamproc.avro import opcodes as op
+from streamproc import captures
 from streamproc.avro.captured import Captured
 from streamproc.avro.columns import NUMBERS, SCALARS, Column, Form
 from streamproc.avro.kernels import read_elements, spans
@@ -58,7 +58,7 @@ class _Reader:
             return self._values.astype(np.bool_)
         if form in (Form.ELEMENT, Form.VECTOR):
             return self._from_arrays(null)
-        null[:] = self._kinds == op.NULL
+        null[:] = self._kinds == captures.NULL
         if form is Form.FLOAT:
             return self._numbers()
         if form is Form.OBJECT:
@@ -72,24 +72,24 @@ class _Reader:
     def _numbers(self) -> NDArray[np.float64]:
         if self._column.plain:
             return self._values.copy().view(np.float64)
-        self._refuse(~np.isin(self._kinds, (op.NULL, *NUMBERS)))
+        self._refuse(~np.isin(self._kinds, (captures.NULL, *NUMBERS)))
         return as_floats(self._values, self._kinds)
 
     def _objects(self) -> NDArray[np.object_]:
         column = np.full(len(self._kinds), np.nan, np.object_)
-        self._refuse(~np.isin(self._kinds, (op.NULL, *SCALARS)))
-        enums = self._kinds == op.IS_ENUM
+        self._refuse(~np.isin(self._kinds, (captures.NULL, *SCALARS)))
+        enums = self._kinds == captures.IS_ENUM
         if enums.any():
             column[enums] = np.array(self._captured.program.symbols, np.object_)[self._values[enums]]
-        for kind, dtype in ((op.IS_INTEGER, np.int64), (op.IS_BOOLEAN, np.bool_)):
+        for kind, dtype in ((captures.IS_INTEGER, np.int64), (captures.IS_BOOLEAN, np.bool_)):
             column[self._kinds == kind] = self._values[self._kinds == kind].astype(dtype).astype(np.object_)
-        floats = (self._kinds == op.IS_DOUBLE) | (self._kinds == op.IS_FLOAT)
+        floats = (self._kinds == captures.IS_DOUBLE) | (self._kinds == captures.IS_FLOAT)
         column[floats] = as_floats(self._values[floats], self._kinds[floats]).astype(np.object_)
         self._put_strings(column)
         return column
 
     def _put_strings(self, column: NDArray[np.object_]) -> None:
-        rows = np.flatnonzero(self._kinds == op.IS_STRING)
+        rows = np.flatnonzero(self._kinds == captures.IS_STRING)
         starts, ends = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
         payload = self._captured.payload
         spans(payload, self._values[rows], starts, ends)
@@ -103,12 +103,12 @@ class _Reader:
         width = self._column.width
         kinds, values, lengths = self._elements(width)
         floats = as_floats(values, kinds)
-        self._refuse(~np.isin(self._kinds, (op.NULL, op.IS_ARRAY)))
+        self._refuse(~np.isin(self._kinds, (captures.NULL, captures.IS_ARRAY)))
         if self._column.form is Form.ELEMENT:
-            null[:] = kinds[:, 0] == op.NULL
+            null[:] = kinds[:, 0] == captures.NULL
             return floats[:, 0]
         self._refuse((lengths >= 0) & (lengths != width))
-        null[:] = (kinds == op.NULL).any(axis=1)
+        null[:] = (kinds == captures.NULL).any(axis=1)
         return floats
 
     def _elements(self, width: int) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
@@ -119,7 +119,7 @@ class _Reader:
         elements = self._captured.program.elements[self._slot]
         read_elements(
             self._captured.payload,
-            np.where(self._kinds == op.IS_ARRAY, self._values, -1),
+            np.where(self._kinds == captures.IS_ARRAY, self._values, -1),
             int(elements.union),
             np.array(elements.kinds, np.int64),
             self._column.first,
@@ -137,10 +137,10 @@ def as_floats(values: NDArray[np.int64], kinds: NDArray[np.uint8]) -> NDArray[np
     """The captured numbers as float64; NaN where there is none."""
     values = np.ascontiguousarray(values)
     floats = np.full(values.shape, np.nan)
-    doubles = kinds == op.IS_DOUBLE
+    doubles = kinds == captures.IS_DOUBLE
     floats[doubles] = values.view(np.float64)[doubles]
-    integers = (kinds == op.IS_INTEGER) | (kinds == op.IS_BOOLEAN)
+    integers = (kinds == captures.IS_INTEGER) | (kinds == captures.IS_BOOLEAN)
     floats[integers] = values[integers]
-    singles = kinds == op.IS_FLOAT
+    singles = kinds == captures.IS_FLOAT
     floats[singles] = values[singles].astype(np.uint32).view(np.float32)
     return floats

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from streamproc.avro import opcodes as op
+from streamproc import captures
 from streamproc.avro.fields import FieldTypes, field_types
 from streamproc.avro.types import AvroSchema
 
 _ELEMENT_NAME: Final = re.compile(r"(.+)\[(\d{1,9})\]", re.ASCII)
-NUMBERS: Final = frozenset({op.IS_INTEGER, op.IS_DOUBLE, op.IS_FLOAT, op.IS_BOOLEAN})
-SCALARS: Final = NUMBERS | {op.IS_STRING, op.IS_ENUM}
+NUMBERS: Final = frozenset({captures.IS_INTEGER, captures.IS_DOUBLE, captures.IS_FLOAT, captures.IS_BOOLEAN})
+SCALARS: Final = NUMBERS | {captures.IS_STRING, captures.IS_ENUM}
 
 
 class Form(Enum):
@@ -50,7 +50,7 @@ class Column:
     @property
     def plain(self) -> bool:
         """A double that is never null: its column is what was captured."""
-        return self.form is Form.FLOAT and self.types.kinds == {op.IS_DOUBLE} and not self.types.optional
+        return self.form is Form.FLOAT and self.types.kinds == {captures.IS_DOUBLE} and not self.types.optional
 
 
 def plan_columns(schema: AvroSchema, names: Sequence[str], n_columns: int | None) -> tuple[Column, ...]:
@@ -78,19 +78,19 @@ def _column(schema: AvroSchema, name: str) -> Column:
     if not types.types:
         return Column(name, path, Form.ABSENT, types)
     if element:
-        form = Form.ELEMENT if types.kinds == {op.IS_ARRAY} else Form.UNUSABLE
+        form = Form.ELEMENT if types.kinds == {captures.IS_ARRAY} else Form.UNUSABLE
         return Column(name, path, form, types, first=int(element[2]))
     return Column(name, path, _form(types), types)
 
 
 def _form(types: FieldTypes) -> Form:
     usable = types.kinds & SCALARS
-    if types.kinds == {op.IS_ARRAY}:
+    if types.kinds == {captures.IS_ARRAY}:
         return Form.VECTOR
     if not usable:
         return Form.UNUSABLE
     if usable - NUMBERS:
         return Form.OBJECT
-    if types.kinds == {op.IS_INTEGER} and not types.optional:
+    if types.kinds == {captures.IS_INTEGER} and not types.optional:
         return Form.INTEGER
-    return Form.BOOLEAN if types.kinds == {op.IS_BOOLEAN} and not types.optional else Form.FLOAT
+    return Form.BOOLEAN if types.kinds == {captures.IS_BOOLEAN} and not types.optional else Form.FLOAT

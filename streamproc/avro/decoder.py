@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streamproc import captures
 from streamproc.avro import frames
-from streamproc.avro import opcodes as op
 from streamproc.avro.captured import Captured, capture
 from streamproc.avro.column_reader import read_columns
 from streamproc.avro.faults import FaultText, status_of
@@ -183,6 +183,6 @@ class Decoder:
             return np.full(len(walked.rows), -1, np.int64)
         captured = walked.captured
         slot = captured.program.slots[self._event_time_field]
-        sound = captured.kinds[:, slot] == op.IS_INTEGER
+        sound = captured.kinds[:, slot] == captures.IS_INTEGER
         times: NDArray[np.int64] = np.where(sound, captured.values[:, slot], -1) // walked.plans.time_divisor
         return np.maximum(times, -1)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streamproc.avro import opcodes as op
+from streamproc import captures
 from streamproc.avro.columns import Column, Form, plan_columns
 from streamproc.avro.fields import field_types, time_divisor
 from streamproc.avro.schemas import RecordSchema
 
 _READABLE = "number, boolean, enum, string, an array of numbers, or one of these or null"
-_TENANT_KINDS = frozenset({op.IS_STRING, op.IS_INTEGER, op.IS_ENUM, op.IS_UUID})
+_TENANT_KINDS = frozenset({captures.IS_STRING, captures.IS_INTEGER, captures.IS_ENUM, captures.IS_UUID})
 
 
 def feature_problems(schema: RecordSchema, names: Sequence[str], n_columns: int | None = None) -> list[str]:
@@ -31,7 +31,7 @@ def _column_problem(schema: RecordSchema, column: Column) -> str | None:
         return f"feature {column.name!r} is absent from schema {schema.name}"
     if column.form is not Form.UNUSABLE:
         return None
-    if column.types.kinds == {op.IS_ARRAY}:
+    if column.types.kinds == {captures.IS_ARRAY}:
         return (
             f"feature {column.name!r} is an array, and only one feature can be a whole array: name its elements, as 'name[0]'"
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from streamproc.avro import opcodes as op
+from streamproc import captures
 from streamproc.avro.types import (
     ArrayType,
     AvroSchema,
@@ -21,16 +21,16 @@ from streamproc.avro.types import (
 
 _UUID_BYTES: Final = 16
 _PRIMITIVE_KINDS: Final = {
-    "null": op.NULL,
-    "boolean": op.IS_BOOLEAN,
-    "int": op.IS_INTEGER,
-    "long": op.IS_INTEGER,
-    "float": op.IS_FLOAT,
-    "double": op.IS_DOUBLE,
-    "string": op.IS_STRING,
-    "bytes": op.IS_OTHER,
+    "null": captures.NULL,
+    "boolean": captures.IS_BOOLEAN,
+    "int": captures.IS_INTEGER,
+    "long": captures.IS_INTEGER,
+    "float": captures.IS_FLOAT,
+    "double": captures.IS_DOUBLE,
+    "string": captures.IS_STRING,
+    "bytes": captures.IS_OTHER,
 }
-_ELEMENT_KINDS: Final = frozenset({op.NULL, op.IS_INTEGER, op.IS_FLOAT, op.IS_DOUBLE})
+_ELEMENT_KINDS: Final = frozenset({captures.NULL, captures.IS_INTEGER, captures.IS_FLOAT, captures.IS_DOUBLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,12 @@ def kind_of(avro_type: AvroType) -> int:
     if isinstance(avro_type, Primitive):
         return _PRIMITIVE_KINDS[avro_type.type]
     if isinstance(avro_type, EnumType):
-        return op.IS_ENUM
+        return captures.IS_ENUM
     if isinstance(avro_type, ArrayType) and element_kinds(avro_type) is not None:
-        return op.IS_ARRAY
+        return captures.IS_ARRAY
     if isinstance(avro_type, FixedType) and avro_type.logical == "uuid" and avro_type.size == _UUID_BYTES:
-        return op.IS_UUID
-    return op.IS_OTHER
+        return captures.IS_UUID
+    return captures.IS_OTHER
 
 
 class Elements(NamedTuple):
@@ -78,8 +78,8 @@ class Elements(NamedTuple):
 def element_kinds(array: ArrayType) -> Elements | None:
     """What the array's elements are; None unless numbers, or numbers and null."""
     branches = array.items.branches if isinstance(array.items, UnionType) else (array.items,)
-    kinds = tuple(_PRIMITIVE_KINDS[branch.type] if isinstance(branch, Primitive) else op.IS_OTHER for branch in branches)
-    if not _ELEMENT_KINDS.issuperset(kinds) or not set(kinds) - {op.NULL}:
+    kinds = tuple(_PRIMITIVE_KINDS[branch.type] if isinstance(branch, Primitive) else captures.IS_OTHER for branch in branches)
+    if not _ELEMENT_KINDS.issuperset(kinds) or not set(kinds) - {captures.NULL}:
         return None
     return Elements(isinstance(array.items, UnionType), kinds)
 

@@ -1,4 +1,4 @@
-"""Compiled reads of single Avro values, and the decorator that compiles.
+"""Compiled reads of single Avro values.
 
 Every read is checked against `end` first; positions count bytes of the batch's buffer. A function that moves through the
 buffer returns the next position, or the negated number of a fault (see `opcodes`).
@@ -6,11 +6,7 @@ buffer returns the next position, or the negated number of a fault (see `opcodes
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeVar, cast
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from streamproc.avro.opcodes import (
@@ -22,14 +18,8 @@ from streamproc.avro.opcodes import (
     FLOAT,
     INT,
     INT_RANGE,
-    IS_BOOLEAN,
-    IS_DOUBLE,
-    IS_ENUM,
-    IS_FLOAT,
-    IS_INTEGER,
     LONG,
     MARK,
-    NULL,
     SKIP_BOOLEAN,
     SKIP_BYTES,
     SKIP_FIXED,
@@ -38,42 +28,22 @@ from streamproc.avro.opcodes import (
     TOO_MANY_ITEMS,
     TRUNCATED,
 )
+from streamproc.captures import (
+    IS_BOOLEAN,
+    IS_DOUBLE,
+    IS_ENUM,
+    IS_FLOAT,
+    IS_INTEGER,
+    NULL,
+)
+from streamproc.jit import byte_at, inlined, signed
 
-BUILT_WITH = "a39ad50dba963b60"
-"""Digest of `opcodes`. numba's cache sees a change of this file only, and a test sees to it that this line changes too."""
-
-Function = TypeVar("Function", bound=Callable[..., object])
+BUILT_WITH = "6537d07e031377ef"
+"""Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 _MIN_LONG = np.iinfo(np.int64).min
 _MAX_INT = np.iinfo(np.int32).max
 _MIN_INT = np.iinfo(np.int32).min
-
-
-_jit: Callable[..., Callable[[Callable[..., object]], object]] = njit  # its own types know no private option
-_OPTIONS: Final = {"nogil": True, "cache": True, "_nrt": False}
-"""Kernels allocate nothing, so numba needs no reference counts: without them the walk takes a third of the time."""
-
-
-def kernel(function: Function) -> Function:
-    """Compile at the first call, once a machine: the result is kept in numba's cache. Runs without the interpreter's lock."""
-    return cast("Function", _jit(**_OPTIONS)(function))
-
-
-def inlined(function: Function) -> Function:
-    """As `kernel`, for a function that kernels call: it becomes part of them."""
-    return cast("Function", _jit(**_OPTIONS, forceinline=True)(function))
-
-
-@inlined
-def signed(bits: np.uint64) -> int:
-    """The same 64 bits as a signed integer."""
-    return np.int64(bits)  # type: ignore[return-value] # a 64-bit integer is an int to the compiler
-
-
-@inlined
-def byte_at(payload: NDArray[np.uint8], at: int) -> int:
-    """The byte at `at`, unchecked; the unsigned index spares the compiler Python's negative ones."""
-    return np.int64(payload[np.uint64(at)])  # type: ignore[return-value] # as above
 
 
 @inlined

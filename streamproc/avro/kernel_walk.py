@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from streamproc.avro.kernel_reads import capture_doubles, inlined, kernel, next_block, read_index, read_scalar, skip
+from streamproc.avro.kernel_reads import capture_doubles, next_block, read_index, read_scalar, skip
 from streamproc.avro.opcodes import (
     BAD_BRANCH,
     BLOCK_SIZE,
@@ -15,7 +15,6 @@ from streamproc.avro.opcodes import (
     END,
     JUMP,
     MAX_DEPTH,
-    NULL,
     RETURN,
     SKIP_ENUM,
     SKIP_FIXED,
@@ -23,9 +22,13 @@ from streamproc.avro.opcodes import (
     TRAILING,
     UNION,
 )
+from streamproc.captures import (
+    NULL,
+)
+from streamproc.jit import inlined, kernel
 
-BUILT_WITH = "73e092c1dd0b64f7"
-"""Digest of `opcodes` and `kernel_reads`; see there."""
+BUILT_WITH = "e290d2c0a6b9aa7d"
+"""Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 
 @inlined

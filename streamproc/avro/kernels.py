@@ -6,30 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamproc.avro.kernel_reads import (
-    inlined,
-    kernel,
     next_block,
     read_big_endian,
     read_bits,
     read_index,
     read_long,
     read_scalar,
-    signed,
 )
 from streamproc.avro.opcodes import (
     BAD_BRANCH,
     FLOAT,
     FRAME_MAGIC,
     FRAME_SHORT,
-    IS_DOUBLE,
-    IS_ENUM,
-    IS_FLOAT,
-    IS_INTEGER,
-    IS_STRING,
-    IS_UUID,
     LONG,
     NO_BODY,
-    NULL,
     TENANT_EMPTY,
     TENANT_LONG,
     TENANT_NULL,
@@ -38,9 +28,19 @@ from streamproc.avro.opcodes import (
     VALUE_LARGE,
     VALUE_NULL,
 )
+from streamproc.captures import (
+    IS_DOUBLE,
+    IS_ENUM,
+    IS_FLOAT,
+    IS_INTEGER,
+    IS_STRING,
+    IS_UUID,
+    NULL,
+)
+from streamproc.jit import inlined, kernel, signed
 
-BUILT_WITH = "73e092c1dd0b64f7"
-"""Digest of `opcodes` and `kernel_reads`; see there."""
+BUILT_WITH = "e290d2c0a6b9aa7d"
+"""Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 RAW, CONFLUENT, SINGLE_OBJECT = 0, 1, 2
 """How records are framed."""

@@ -1,7 +1,7 @@
-"""The instructions of a schema program, and what a captured value may be.
+"""The instructions of a schema program, and what may be wrong with a record.
 
 Plain integers, because the kernel compares them millions of times a second. An instruction is a row (op, a, b, c) of an int64
-table. A capture writes a slot: `kinds[row, slot]` and `values[row, slot]`.
+table. A capture writes a slot, see `captures`.
 """
 
 from __future__ import annotations
@@ -44,27 +44,6 @@ ENUM: Final = 18
 """a = slot, b = number of symbols, c = where its symbols start in the program's list."""
 MARK: Final = 19
 """Capture the position only: a = slot, b = kind. The value itself is walked by the next instructions."""
-
-NULL: Final = 0
-"""Null or absent; what slots hold before anything is captured."""
-IS_INTEGER: Final = 1
-"""The int64 itself."""
-IS_DOUBLE: Final = 2
-"""The bits of a float64."""
-IS_FLOAT: Final = 3
-"""The bits of a float32."""
-IS_BOOLEAN: Final = 4
-"""0 or 1."""
-IS_STRING: Final = 5
-"""Where the string's length starts in the payload."""
-IS_ENUM: Final = 6
-"""Index into the program's list of symbols."""
-IS_ARRAY: Final = 7
-"""Where the array's first block starts in the payload; only arrays of numbers."""
-IS_UUID: Final = 8
-"""Where a fixed of 16 bytes with logical type uuid starts in the payload."""
-IS_OTHER: Final = 9
-"""A value of a type that can be no tenant, time or feature."""
 
 MAX_DEPTH: Final = 64
 """Records, arrays and maps inside each other, the record itself included."""

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from streamproc import captures
 from streamproc.avro import opcodes as op
 from streamproc.avro.fields import Elements, element_kinds, kind_of
 from streamproc.avro.types import (
@@ -141,7 +142,7 @@ class _Compiler:
 
     def _read_record(self, record: RecordType, wanted: _Wanted, level: int) -> None:
         if wanted.slot is not None:
-            self._table.emit(op.MARK, wanted.slot, op.IS_OTHER)
+            self._table.emit(op.MARK, wanted.slot, captures.IS_OTHER)
         outer = self._table.where
         for record_field in record.fields:
             self._table.where = f"{outer}.{record_field.name}" if outer else record_field.name
@@ -162,7 +163,7 @@ class _Compiler:
     def _kind_by_position(self, avro_type: AvroType, slot: int) -> int:
         kinds = element_kinds(avro_type) if isinstance(avro_type, ArrayType) else None
         if kinds is not None and self._elements.setdefault(slot, kinds) != kinds:
-            return op.IS_OTHER
+            return captures.IS_OTHER
         return kind_of(avro_type)
 
     def _symbols_from(self, enum: EnumType) -> int:

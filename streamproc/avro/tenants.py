@@ -12,6 +12,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from streamproc import captures
 from streamproc.avro import opcodes as op
 from streamproc.avro.captured import Captured
 from streamproc.avro.kernels import MAX_TENANT_BYTES, index_tenants
@@ -45,7 +46,7 @@ class TenantIndex:
         numbers = np.full(found + 1, -1, np.int32)
         faults = np.zeros(found + 1, np.uint8)
         for index, (kind, value, length) in enumerate(distinct[:found].tolist()):
-            if kind == op.IS_STRING:
+            if kind == captures.IS_STRING:
                 text = _text(captured.buffer[value : value + length])
             else:
                 text = _text_of_other(kind, value, captured)
@@ -64,7 +65,7 @@ def refused_text(captured: Captured, tenant_field: str, position: int, fault: in
     if fault not in (op.TENANT_LONG, op.TENANT_CONTROL):
         return None
     slot = captured.program.slots[tenant_field]
-    if captured.kinds[position, slot] != op.IS_STRING:
+    if captured.kinds[position, slot] != captures.IS_STRING:
         return None
     start = int(captured.values[position, slot])
     length = shift = 0
@@ -85,9 +86,9 @@ def _text(raw: bytes) -> str | int:
 
 
 def _text_of_other(kind: int, value: int, captured: Captured) -> str | int:
-    if kind == op.IS_INTEGER:
+    if kind == captures.IS_INTEGER:
         return str(value)
-    if kind == op.IS_ENUM:
+    if kind == captures.IS_ENUM:
         return _checked(captured.program.symbols[value])
     return str(UUID(bytes=captured.buffer[value : value + 16]))
 

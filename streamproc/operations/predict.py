@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import fastavro
 import numpy as np
 
-from streamproc.avro import opcodes as op
+from streamproc import captures
 from streamproc.avro.decoder import Decoder
 from streamproc.avro.display import record_as_json
 from streamproc.avro.encoder import PredictionEncoder, encode_string
@@ -214,7 +214,7 @@ def _encoded(lines: Iterable[str], schema: RecordSchema, tenant_field: str, tena
 def _tenant_value(schema: RecordSchema, tenant_field: str, tenant: str) -> str | int:
     """The tenant as the schema's type has it: a number where it must be one."""
     kinds = field_types(schema.writer, tenant_field).kinds
-    return int(tenant) if kinds == {op.IS_INTEGER} and tenant.removeprefix("-").isdecimal() else tenant
+    return int(tenant) if kinds == {captures.IS_INTEGER} and tenant.removeprefix("-").isdecimal() else tenant
 
 
 def _with_tenant(line: str, tenant_field: str, tenant: str | int) -> str:

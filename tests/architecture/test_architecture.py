@@ -32,7 +32,7 @@ LAYERS = (
     ("inference", "avro", "dead_letters"),
     ("models",),
     ("ports", "clock"),
-    ("batches",),  # the values that travel
+    ("batches", "captures", "jit"),  # the values that travel; how kernels are compiled
     ("errors",),
 )
 
@@ -47,7 +47,7 @@ LIBRARIES = {
     "httpx": ["avro.registry_client"],
     "joblib": ["models.formats"],
     "mypy_boto3_s3": ["models.s3"],
-    "numba": ["avro.kernel_reads"],
+    "numba": ["jit"],
     "numpy": ["*"],
     "onnxruntime": ["models.onnx"],
     "pandas": ["models", "inference", "demo"],
