@@ -21,6 +21,7 @@ from streamproc.inference.predictor import LoopPredictor
 from streamproc.models.cache import CachedModelRepository, byte_cache
 from streamproc.models.loader import ModelLoader
 from streamproc.models.serving import TenantModels
+from streamproc.models.sql.infos import SQLAlchemyModelInfoRepository
 from streamproc.pipeline import Pipeline
 from streamproc.processor import LoopLimits, StreamProcessor
 from streamproc.telemetry.health import Health
@@ -61,7 +62,8 @@ class Replica:
             dependencies=[_MODELS],
             missing=lambda: self._loader.unavailable,
         )
-        cached, self._loader = _models(settings, metrics, self.health, clock)
+        self._infos = open_infos(settings)
+        cached, self._loader = _models(settings, self._infos, metrics, self.health, clock)
         serving = TenantModels(self._loader, cached, metrics, monotonic=clock.monotonic)
         self.processor = _processor(settings, serving, Observers([metrics, self.health]), clock)
         self._server = TelemetryServer(metrics.registry, self.health, host=settings.http.host, port=settings.http.port)
@@ -79,11 +81,14 @@ class Replica:
 
     def __exit__(self, *exception: object) -> None:
         self._loader.close()
+        self._infos.close()
         self._server.close()
 
 
-def _models(settings: Settings, metrics: Metrics, health: Health, clock: Clock) -> tuple[CachedModelRepository, ModelLoader]:
-    models, infos = settings.models, open_infos(settings)
+def _models(
+    settings: Settings, infos: SQLAlchemyModelInfoRepository, metrics: Metrics, health: Health, clock: Clock
+) -> tuple[CachedModelRepository, ModelLoader]:
+    models = settings.models
     cached = CachedModelRepository(
         open_models(settings, infos), byte_cache(models.cache_bytes), observer=metrics, monotonic=clock.monotonic
     )

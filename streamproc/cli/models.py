@@ -61,7 +61,8 @@ def assign(
     """Let a model serve a tenant from now on."""
     from streamproc.app.models import open_registry  # noqa: PLC0415 - keeps `--help` fast
 
-    revision = open_registry(configuration.load().settings).assign(tenant, model)
+    with open_registry(configuration.load().settings) as registry:
+        revision = registry.assign(tenant, model)
     output.message(f"{tenant} is served by {model} (revision {revision})")
 
 
@@ -71,7 +72,8 @@ def rollback(configuration: Configuration, *, tenant: TenantOption) -> None:
     """Restore what preceded the tenant's current assignment, and print its model id; again: one further back."""
     from streamproc.app.models import open_registry  # noqa: PLC0415 - keeps `--help` fast
 
-    restored = open_registry(configuration.load().settings).rollback(tenant)
+    with open_registry(configuration.load().settings) as registry:
+        restored = registry.rollback(tenant)
     output.line(restored.model_id)
     output.message(f"{tenant} is served by {restored.model_id} again (revision {restored.revision})")
 
@@ -80,12 +82,11 @@ def rollback(configuration: Configuration, *, tenant: TenantOption) -> None:
 @configured
 def history(configuration: Configuration, *, tenant: TenantOption, json: JsonOption = False) -> None:
     """List a tenant's assignments, newest first."""
-    from streamproc.app.models import open_registry  # noqa: PLC0415 - keeps `--help` fast
+    from streamproc.app.models import open_registry_to_read  # noqa: PLC0415 - keeps `--help` fast
 
-    rows = [
-        (one.revision, one.model_id, one.created_at.isoformat(), one.created_by)
-        for one in open_registry(configuration.load().settings).history(tenant)
-    ]
+    with open_registry_to_read(configuration.load().settings) as registry:
+        assignments = registry.history(tenant)
+    rows = [(one.revision, one.model_id, one.created_at.isoformat(), one.created_by) for one in assignments]
     output.rows(("revision", "model_id", "created_at", "created_by"), rows, json=json)
 
 

@@ -48,7 +48,7 @@ def write_configuration(folder: Path, scenario: Scenario, *, bootstrap_servers: 
 
 def publish_models(config: Path, scenario: Scenario) -> None:
     """Publish every model as `streamproc models publish` does, and assign it to its tenants."""
-    publisher = open_publisher(load_settings(config, overrides=(), environ={}).settings)
-    for model in (*scenario.models, scenario.default_model):
-        artifact = skops.io.dumps(model.estimator)
-        publisher.publish(artifact, name=model.name, format_name="skops", tenants=model.tenants, description=model.kind)
+    with open_publisher(load_settings(config, overrides=(), environ={}).settings) as publisher:
+        for model in (*scenario.models, scenario.default_model):
+            artifact = skops.io.dumps(model.estimator)
+            publisher.publish(artifact, name=model.name, format_name="skops", tenants=model.tenants, description=model.kind)

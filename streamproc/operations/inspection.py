@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from streamproc.app.brokers import connection_options
-from streamproc.app.models import open_infos, open_models, open_registry, open_store
+from streamproc.app.models import open_infos_to_read, open_models, open_registry_to_read, open_store
 from streamproc.app.schemas import input_schemas
 from streamproc.avro.schemas import RecordSchema
 from streamproc.config import Settings
@@ -48,9 +48,10 @@ def _store(settings: Settings) -> Iterable[Finding]:
 
 
 def _models(settings: Settings) -> Iterable[Finding]:
-    infos = open_infos(settings)
     assigned: dict[str, list[str]] = {}
-    for assignment in open_registry(settings).assignments():
+    with open_registry_to_read(settings) as registry:
+        assignments = registry.assignments()
+    for assignment in assignments:
         assigned.setdefault(assignment.model_id, []).append(assignment.tenant)
     if settings.models.default_model_id is not None:
         assigned.setdefault(settings.models.default_model_id, [])
@@ -59,7 +60,8 @@ def _models(settings: Settings) -> Iterable[Finding]:
         return [
             Finding("models", "no tenant has a model, and there is no default: every record would become a dead letter", fix)
         ]
-    return model_findings(open_models(settings, infos), assigned, _schemas_or_none(settings))
+    with open_infos_to_read(settings) as infos:
+        return list(model_findings(open_models(settings, infos), assigned, _schemas_or_none(settings)))
 
 
 def _schemas_or_none(settings: Settings) -> Sequence[RecordSchema]:

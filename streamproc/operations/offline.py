@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from streamproc.app.models import open_infos, open_models
+from streamproc.app.models import open_infos_to_read, open_models
 from streamproc.app.schemas import input_schemas
 from streamproc.avro.schemas import RecordSchema, SchemaIds, record_schema
 from streamproc.avro.types import SchemaError, parse_schema
@@ -32,9 +32,9 @@ def predicted_file(settings: Settings, source: Path, *, tenant: str, schema_file
         TransientError: the model registry or the store does not answer.
 
     """
-    infos = open_infos(settings)
-    info = infos.get_model_info(tenant)
-    served = TenantModel(tenant, info, open_models(settings, infos).get_model(info.model_id))
+    with open_infos_to_read(settings) as infos:
+        info = infos.get_model_info(tenant)
+        served = TenantModel(tenant, info, open_models(settings, infos).get_model(info.model_id))
     with _opened(source) as file:
         yield from predicted(
             _records(settings, file, tenant, schema_file),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from streamproc.app.models import open_formats, open_publisher, open_registry
+from streamproc.app.models import open_formats, open_publisher, open_registry_to_read
 from streamproc.config import Settings
 from streamproc.errors import ConfigurationError, RefusedError
 from streamproc.models.catalog import Artifact
@@ -39,24 +39,26 @@ def publish_file(
         raise RefusedError(f"{file} can't be read ({error.strerror})") from error
     except ConfigurationError as error:  # not the configuration's fault here
         raise RefusedError(str(error)) from error
-    artifact = open_publisher(settings).publish(
-        data,
-        name=name,
-        format_name=format_name,
-        features=features,
-        tenants=tenants,
-        description=description,
-    )
+    with open_publisher(settings) as publisher:
+        artifact = publisher.publish(
+            data,
+            name=name,
+            format_name=format_name,
+            features=features,
+            tenants=tenants,
+            description=description,
+        )
     return artifact.model_id
 
 
 def listed_models(settings: Settings) -> list[JsonObject]:
     """Every artifact with the tenants that it serves, by name and version."""
-    registry = open_registry(settings)
+    with open_registry_to_read(settings) as registry:
+        assignments, artifacts = registry.assignments(), registry.list()
     serves: dict[str, list[str]] = {}
-    for assignment in registry.assignments():
+    for assignment in assignments:
         serves.setdefault(assignment.model_id, []).append(assignment.tenant)
-    return [_described(artifact, serves.get(artifact.model_id, [])) for artifact in registry.list()]
+    return [_described(artifact, serves.get(artifact.model_id, [])) for artifact in artifacts]
 
 
 def described_model(settings: Settings, model_id: str) -> JsonObject:
@@ -67,9 +69,9 @@ def described_model(settings: Settings, model_id: str) -> JsonObject:
         TransientError: the registry does not answer.
 
     """
-    registry = open_registry(settings)
-    artifact = registry.show(model_id)
-    return _described(artifact, [one.tenant for one in registry.assignments() if one.model_id == model_id])
+    with open_registry_to_read(settings) as registry:
+        artifact, assignments = registry.show(model_id), registry.assignments()
+    return _described(artifact, [one.tenant for one in assignments if one.model_id == model_id])
 
 
 def described_formats(settings: Settings) -> JsonObject:

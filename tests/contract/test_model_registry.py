@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from support.postgres import Postgres, postgres_server
 
 from streamproc.errors import ConfigurationError, Reason, RecordError, RefusedError, TransientError
@@ -392,8 +392,9 @@ def test_a_database_that_does_not_answer_is_transient_and_its_password_stays_sec
 
 
 def test_a_file_that_can_not_be_opened_has_its_own_remedy(tmp_path: Path) -> None:
-    with pytest.raises(TransientError, match="write to the file and to its directory"):
-        SQLAlchemyModelInfoRepository(f"sqlite:///{tmp_path}").get_model_info("t")
+    infos = SQLAlchemyModelInfoRepository(f"sqlite:///{tmp_path}")
+    with infos, pytest.raises(TransientError, match="write to the file and to its directory"):
+        infos.get_model_info("t")
 
 
 def test_a_registry_becomes_available_when_its_database_does(tmp_path: Path, postgres: Postgres) -> None:
@@ -433,3 +434,44 @@ def test_a_file_that_is_no_database_is_a_configuration_error(tmp_path: Path) -> 
     with pytest.raises(ConfigurationError, match="is not a database that can be read"):
         SQLAlchemyModelInfoRepository(database).changes_since(0)
     database.close()
+
+
+def test_a_registry_to_read_that_is_not_there_yet_is_empty_and_is_not_made(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/x.db"
+    with ModelRegistry(Database.to_read(url), actor="me@here") as registry:
+        assert (registry.list(), registry.assignments(), registry.history("t"), registry.audit()) == ((), (), (), ())
+        with pytest.raises(RefusedError, match="no model 'm@1' is registered"):
+            registry.show("m@1")
+    with (
+        SQLAlchemyModelInfoRepository(Database.to_read(url)) as infos,
+        pytest.raises(RecordError, match="no model is assigned"),
+    ):
+        infos.get_model_info("t")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_registry_to_read_is_the_one_that_is_there(opened: Opened) -> None:
+    opened.registry().publish(content(), ["t"])
+    database = Database.to_read(opened.url)
+    with SQLAlchemyModelInfoRepository(database) as infos:
+        assert infos.get_model_info("t").model_id == "m@1"
+
+
+def test_a_folder_that_is_not_there_is_a_configuration_error_also_to_read() -> None:
+    with pytest.raises(ConfigurationError, match="the directory /no/such/folder does not exist"):
+        Database.to_read("sqlite:////no/such/folder/x.db")
+
+
+@pytest.mark.filterwarnings("error::ResourceWarning")
+def test_leaving_the_block_closes_every_connection(url: str) -> None:
+    database = Database(url)
+    closed: list[object] = []
+    event.listen(database._engine, "close", lambda connection, _: closed.append(connection))
+    with ModelRegistry(database, actor="me@here") as registry:
+        registry.publish(content(), ["t"])
+        assert not closed
+    assert closed
+    with SQLAlchemyModelInfoRepository(database) as infos:  # a closed database may be used again
+        assert infos.get_model_info("t").model_id == "m@1"
+        closed.clear()
+    assert closed

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
+
 from docker.errors import DockerException  # type: ignore[import-untyped]  # ships no types
 from testcontainers.core.container import DockerContainer
 
@@ -23,17 +26,29 @@ class ContainerBroker:
 
     def __init__(self, host_port: int) -> None:
         self.address = f"127.0.0.1:{host_port}"
-        try:
-            self._container = DockerContainer(_IMAGE, env=_environment(host_port))
-            self._container.ports = {f"{_PORT}/tcp": ("127.0.0.1", host_port)}  # type: ignore[dict-item]  # docker takes both
-            self._container.start()
-        except DockerException as error:
-            text = f"no Docker engine answers, or it can't run {_IMAGE} ({type(error).__name__})"
-            raise ContainerUnavailableError(text) from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            started = _started(host_port)
+            gc.collect()  # docker's client, where nobody answers it, leaves its socket to the collector, which warns of that
+        if isinstance(started, str):
+            raise ContainerUnavailableError(started)
+        self._container = started
 
     def stop(self) -> None:
         """End and remove the container."""
         self._container.stop()
+        self._container.get_docker_client().client.close()
+
+
+def _started(host_port: int) -> DockerContainer | str:
+    """The container, or why there is none: the error itself would keep the client alive."""
+    try:
+        container = DockerContainer(_IMAGE, env=_environment(host_port))
+        container.ports = {f"{_PORT}/tcp": ("127.0.0.1", host_port)}  # type: ignore[dict-item]  # docker takes both
+        container.start()
+    except DockerException as error:
+        return f"no Docker engine answers, or it can't run {_IMAGE} ({type(error).__name__})"
+    return container
 
 
 def _environment(host_port: int) -> dict[str, str]:

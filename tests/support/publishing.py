@@ -22,7 +22,8 @@ def publish_estimator(
 ) -> str:
     """Publish under the configuration's registry and store; returns the model id."""
     settings = load_settings(config, [], {}).settings
-    artifact = open_publisher(settings).publish(
-        skops.io.dumps(estimator), name=name, format_name="skops", tenants=tenants, features=features
-    )
+    with open_publisher(settings) as publisher:
+        artifact = publisher.publish(
+            skops.io.dumps(estimator), name=name, format_name="skops", tenants=tenants, features=features
+        )
     return artifact.model_id

@@ -19,6 +19,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import StaticPool
 
 from streamproc.errors import ConfigurationError, TransientError
 from streamproc.models.sql.migrate import is_current, upgrade
@@ -36,7 +37,10 @@ _POSTGRESQL: dict[str, Any] = {  # settings of libpq
 
 
 class Database:
-    """SQLite or PostgreSQL. Connects at first use and upgrades the tables then; safe to be used by several threads."""
+    """SQLite or PostgreSQL. Connects at first use and upgrades the tables then; safe to be used by several threads.
+
+    Who made it closes it.
+    """
 
     def __init__(self, url_or_engine: str | URL | Engine) -> None:
         """Make an engine; asks nobody yet.
@@ -54,6 +58,21 @@ class Database:
             event.listen(self._engine, "begin", _begin_sqlite)
         self._upgrading = threading.Lock()
         self._is_current = False
+
+    @classmethod
+    def to_read(cls, url: str) -> Database:
+        """The database for who only reads: a SQLite file that isn't there reads as an empty registry, and isn't made.
+
+        Raises:
+            ConfigurationError: as the constructor.
+
+        """
+        database = cls(url)
+        file = str(database._engine.url.database)
+        if database._engine.dialect.name != "sqlite" or file.startswith("file:") or Path(file).exists():
+            return database
+        database.close()
+        return cls(create_engine("sqlite://", poolclass=StaticPool))  # in memory, and one connection: the same for each query
 
     @property
     def name(self) -> str:
@@ -91,7 +110,7 @@ class Database:
             yield connection
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; those in use are closed when their block ends. A later use connects anew."""
         self._engine.dispose()
 
     def _ensure_current(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from sqlalchemy import URL, Connection, Engine, select
 
 from streamproc.errors import Reason, RecordError, Stage
@@ -16,7 +18,7 @@ from streamproc.models.sql.tables import revision as revisions
 class SQLAlchemyModelInfoRepository(ModelInfoRepository):
     """Tenants' assignments, and the catalog of artifacts, in SQLite or PostgreSQL.
 
-    Connects at first use, and makes or upgrades the tables then.
+    Connects at first use, and makes or upgrades the tables then. A context manager that closes the connections.
     """
 
     def __init__(self, database: Database | str | URL | Engine, default_model_id: str | None = None) -> None:
@@ -32,6 +34,16 @@ class SQLAlchemyModelInfoRepository(ModelInfoRepository):
         """
         self._database = database if isinstance(database, Database) else Database(database)
         self._default_model_id = default_model_id
+
+    def close(self) -> None:
+        """Close the database's connections, also where it was given."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def get_model_info(self, tenant: str) -> ModelInfo:
         """See `ModelInfoRepository`.

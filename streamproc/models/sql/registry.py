@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import URL, Connection, Engine, Row, func, insert, select, update
 
@@ -31,7 +31,10 @@ _MAX_LISTED = 5
 
 
 class ModelRegistry:
-    """Registers artifacts and assigns them to tenants. Safe to be used by several processes at once."""
+    """Registers artifacts and assigns them to tenants. Safe to be used by several processes at once.
+
+    A context manager that closes the database's connections.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,16 @@ class ModelRegistry:
         self._database = database if isinstance(database, Database) else Database(database)
         self._actor = actor[:255]
         self._now = now
+
+    def close(self) -> None:
+        """Close the database's connections, also where it was given."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def publish(self, content: NewArtifact, tenants: Sequence[str] = ()) -> Artifact:
         """Register an artifact that is in the store, and assign it to the tenants.
