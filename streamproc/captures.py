@@ -6,8 +6,9 @@ Plain integers, because kernels compare them millions of times a second. A captu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,20 @@ IS_OTHER: Final = 9
 """A value of a type that can be no tenant, time or feature."""
 
 
+class Symbols(NamedTuple):
+    """The symbols of enums as kernels read them: symbol s is ``text[bounds[s]:bounds[s + 1]]``."""
+
+    text: NDArray[np.uint8]
+    bounds: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> Self:
+        """The UTF-8 of `names`."""
+        encoded = [name.encode() for name in names]
+        bounds = np.cumsum([0, *map(len, encoded)]).astype(np.int64)
+        return cls(np.frombuffer(b"".join(encoded) or b"\0", np.uint8), bounds)
+
+
 @dataclass(frozen=True, slots=True)
 class Captures:
     """Captured fields of m records."""
@@ -44,5 +59,5 @@ class Captures:
     """(m, slots)"""
     kinds: NDArray[np.uint8]
     """(m, slots)"""
-    symbols: tuple[str, ...]
+    symbols: Symbols
     """The symbols of all captured enums."""

@@ -38,7 +38,7 @@ from streamproc.captures import (
 )
 from streamproc.jit import byte_at, inlined, signed
 
-BUILT_WITH = "6537d07e031377ef"
+BUILT_WITH = "13e8015b72554395"
 """Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 _MIN_LONG = np.iinfo(np.int64).min

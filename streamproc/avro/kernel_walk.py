@@ -27,7 +27,7 @@ from streamproc.captures import (
 )
 from streamproc.jit import inlined, kernel
 
-BUILT_WITH = "e290d2c0a6b9aa7d"
+BUILT_WITH = "6fefb5bf246bbe73"
 """Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 

@@ -39,7 +39,7 @@ from streamproc.captures import (
 )
 from streamproc.jit import inlined, kernel, signed
 
-BUILT_WITH = "e290d2c0a6b9aa7d"
+BUILT_WITH = "6fefb5bf246bbe73"
 """Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 RAW, CONFLUENT, SINGLE_OBJECT = 0, 1, 2

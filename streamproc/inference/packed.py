@@ -4,8 +4,8 @@ Plain integers and flat arrays, because kernels read them for every record. A pa
 `floats`, `nodes`, `text`) and in one row of the model table, whose columns are named here.
 
 A row is predicted in two steps. The *transform* fills the row's registers, float64: the first `n_features` are the features
-themselves, further ones what scalers, imputers and encoders make of them; `COLUMNS` registers from `FIRST` on are what the final
-estimator reads. The kernel of the model's *kind* turns those into outputs: first the numbers that `predict` returns, if any,
+themselves, further ones what scalers, imputers and encoders make of them; `COLUMNS` registers from `FIRST` on are what the
+final estimator reads. The kernel of the model's *kind* turns those into outputs: first the numbers that `predict` returns, if any,
 then the scores that `predict_proba` returns, if any; a classifier's label is an index into its classes.
 """
 

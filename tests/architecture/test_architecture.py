@@ -32,7 +32,7 @@ LAYERS = (
     ("inference", "avro", "dead_letters"),
     ("models",),
     ("ports", "clock"),
-    ("batches", "captures", "jit"),  # the values that travel; how kernels are compiled
+    ("batches", "captures", "jit", "spaces"),  # the values that travel; how kernels are compiled
     ("errors",),
 )
 
