@@ -231,6 +231,13 @@ ROWS: tuple[tuple[str, tuple[Figure | Graph, ...]], ...] = (
                 (Query(_rate("streamproc_model_load_failures_total", "reason"), "{{reason}}"),),
                 width=12,
             ),
+            Graph(
+                "Models loaded, by kind",
+                "What predicts with them: a compiled kernel, or (native) the model's own library. `models show` says why.",
+                "ops",
+                (Query(_rate("streamproc_models_loaded_total", "kind"), "{{kind}}"),),
+                width=12,
+            ),
         ),
     ),
     (

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
+ServedBy = Literal["linear", "trees", "histogram", "native"]
+"""The kind of kernel that predicts with a model; native: scikit-learn itself, or another library."""
+
 
 class ModelObserver(Protocol):
     """Told by the loop and by loader threads: safe to be called by several threads, quick, and never raises."""
@@ -22,3 +25,10 @@ class ModelObserver(Protocol):
 
     def model_evicted(self) -> None:
         """The cache dropped a model to make room."""
+
+
+class KindObserver(Protocol):
+    """Told by loader threads, like `ModelObserver`."""
+
+    def model_compiled(self, kind: ServedBy) -> None:
+        """A model was loaded, and this is how it will predict."""

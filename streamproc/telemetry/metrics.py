@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from prometheus_client import (
@@ -18,6 +18,7 @@ from prometheus_client import (
 
 from streamproc.batches import PartitionId
 from streamproc.errors import Reason, Stage
+from streamproc.models.observer import ServedBy
 from streamproc.ports import BatchReport, CommitReport, PartitionLag
 from streamproc.telemetry.histogram import ArrayHistogram
 from streamproc.telemetry.tenants import TenantLabels
@@ -33,7 +34,7 @@ _PARTITION = ("topic", "partition")
 
 
 class Metrics:
-    """What Prometheus is told. Implements `ProcessorObserver` (on the loop) and `ModelObserver` (on any thread)."""
+    """What Prometheus is told. Implements `ProcessorObserver` (on the loop), `ModelObserver`, `KindObserver` (on any thread)."""
 
     def __init__(
         self,
@@ -107,6 +108,9 @@ class Metrics:
         self._load_failures = self._counter("model_load_failures", "Models that could not be loaded.", "reason")
         for reason in (Reason.MODEL_MISSING.value, Reason.MODEL_REJECTED.value, "unavailable"):
             self._load_failures.labels(reason)
+        self._loaded = self._counter("models_loaded", "Models loaded, by what predicts with them.", "kind")
+        for kind in get_args(ServedBy):
+            self._loaded.labels(kind)
 
     # ProcessorObserver
 
@@ -162,6 +166,10 @@ class Metrics:
     def model_load_failed(self, reason: str) -> None:
         """It did not."""
         self._load_failures.labels(reason).inc()
+
+    def model_compiled(self, kind: ServedBy) -> None:
+        """A model was loaded, and this is how it will predict."""
+        self._loaded.labels(kind).inc()
 
     def cache_changed(self, models: int, nbytes: int) -> None:
         """The cache now holds so much."""

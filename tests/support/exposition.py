@@ -33,6 +33,7 @@ def exercised(metrics: Metrics) -> Metrics:
     metrics.model_requested("hit")
     metrics.model_requested("miss")
     metrics.model_loaded(0.1)
+    metrics.model_compiled("linear")
     metrics.model_load_failed("unavailable")
     metrics.cache_changed(2, 4096)
     metrics.model_evicted()

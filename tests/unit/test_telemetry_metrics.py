@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streamproc.batches import PartitionId
 from streamproc.errors import Reason, Stage
-from streamproc.models.observer import ModelObserver
+from streamproc.models.observer import KindObserver, ModelObserver
 from streamproc.ports import BatchReport, CommitReport, PartitionLag, ProcessorObserver
 from streamproc.telemetry.histogram import ArrayHistogram
 from streamproc.telemetry.metrics import Metrics
@@ -36,6 +36,7 @@ CONTRACT = {
     "model_cache_models": set(),
     "model_cache_evictions_total": set(),
     "model_load_duration_seconds": set(),
+    "models_loaded_total": {"kind"},
     "model_load_failures_total": {"reason"},
     "parked_records": set(),
     "parked_tenants": set(),
@@ -123,7 +124,8 @@ def test_the_metrics_are_observers_of_the_processor_and_of_models() -> None:
     shown = metrics()
     processor: ProcessorObserver = shown  # mypy checks it
     models: ModelObserver = shown
-    assert id(processor) == id(models)
+    kinds: KindObserver = shown
+    assert id(processor) == id(models) == id(kinds)
 
 
 def test_build_info_carries_the_version() -> None:
@@ -196,11 +198,14 @@ def test_what_happens_to_models_is_counted() -> None:
     shown.model_load_failed("model_rejected")
     shown.cache_changed(3, 4096)
     shown.model_evicted()
+    shown.model_compiled("trees")
     shown.waiting("anything")
     assert value(shown, "model_cache_requests_total", {"result": "hit"}) == 1
     assert value(shown, "model_cache_requests_total", {"result": "negative"}) == 0
     assert value(shown, "model_load_duration_seconds_sum") == 0.2
     assert value(shown, "model_load_failures_total", {"reason": "model_rejected"}) == 1
+    assert value(shown, "models_loaded_total", {"kind": "trees"}) == 1
+    assert value(shown, "models_loaded_total", {"kind": "native"}) == 0
     assert value(shown, "model_cache_models") == 3
     assert value(shown, "model_cache_bytes") == 4096
     assert value(shown, "model_cache_evictions_total") == 1
