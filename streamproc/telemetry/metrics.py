@@ -34,7 +34,7 @@ _PARTITION = ("topic", "partition")
 
 
 class Metrics:
-    """What Prometheus is told. Implements `ProcessorObserver` (on the loop), `ModelObserver`, `KindObserver` (on any thread)."""
+    """What Prometheus is told. It is a `ProcessorObserver` (on the loop), a `ModelObserver` and `KindObserver` (on any thread)."""
 
     def __init__(
         self,
