@@ -34,7 +34,7 @@ _PARTITION = ("topic", "partition")
 
 
 class Metrics:
-    """What Prometheus is told. It is a `ProcessorObserver` (on the loop), a `ModelObserver` and `KindObserver` (on any thread)."""
+    """What Prometheus is told: a `ProcessorObserver` on the loop, a `ModelObserver` and a `KindObserver` on any thread."""
 
     def __init__(
         self,
