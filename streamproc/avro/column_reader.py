@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,8 @@ def read_columns(columns: Sequence[Column], captured: Captured) -> FeatureColumn
         return _doubles(columns, captured)
     null = np.zeros((count, len(columns)), np.bool_)
     status = np.zeros(count, np.uint8)
-    arrays = [
-        _Reader(captured, column, captured.program.slots[column.path], status).read(null[:, place])
-        for place, column in enumerate(columns)
-    ]
+    vectors = _ArrayReader(captured, columns)
+    arrays = [_Reader(captured, column, vectors, status).read(null[:, place]) for place, column in enumerate(columns)]
     return FeatureColumns(tuple(column.name for column in columns), tuple(arrays), null, status)
 
 
@@ -38,13 +36,70 @@ def _doubles(columns: Sequence[Column], captured: Captured) -> FeatureColumns:
     return FeatureColumns(tuple(column.name for column in columns), tuple(block), null, np.zeros(len(null), np.uint8))
 
 
+class _Read(NamedTuple):
+    """What was read of one field's arrays."""
+
+    wanted: NDArray[np.int64]
+    """(k,): which elements, ascending."""
+    kinds: NDArray[np.uint8]
+    """(n, k)"""
+    values: NDArray[np.int64]
+    """(n, k)"""
+    lengths: NDArray[np.int64]
+    """(n,): how many elements each array has, -1 where there is none."""
+
+
+class _ArrayReader:
+    """Reads arrays of numbers, each once for all columns that take something of it."""
+
+    def __init__(self, captured: Captured, columns: Sequence[Column]) -> None:
+        self._captured = captured
+        self._columns = [column for column in columns if column.form in (Form.ELEMENT, Form.VECTOR)]
+        self._read: dict[str, _Read] = {}
+
+    def read(self, column: Column) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+        """(n, width) kinds and values of the column's elements, and (n,) the arrays' lengths, -1 where there is none."""
+        if column.path not in self._read:
+            wanted = {one.first + place for one in self._columns if one.path == column.path for place in range(one.width)}
+            self._read[column.path] = self._read_once(column.path, np.array(sorted(wanted), np.int64))
+        found = self._read[column.path]
+        first = int(np.searchsorted(found.wanted, column.first))
+        columns = slice(first, first + column.width)
+        return found.kinds[:, columns], found.values[:, columns], found.lengths
+
+    def _read_once(self, path: str, wanted: NDArray[np.int64]) -> _Read:
+        captured = self._captured
+        slot = captured.program.slots[path]
+        count = len(captured.values)
+        read = _Read(
+            wanted,
+            np.zeros((count, len(wanted)), np.uint8),
+            np.zeros((count, len(wanted)), np.int64),
+            np.full(count, -1, np.int64),
+        )
+        elements = captured.program.elements.get(slot)
+        if elements is not None:
+            read_elements(
+                captured.payload,
+                np.where(captured.kinds[:, slot] == captures.IS_ARRAY, captured.values[:, slot], -1),
+                int(elements.union),
+                np.array(elements.kinds, np.int64),
+                wanted,
+                read.values,
+                read.kinds,
+                read.lengths,
+            )
+        return read
+
+
 class _Reader:
     """Reads one column; writes its faults to `status`."""
 
-    def __init__(self, captured: Captured, column: Column, slot: int, status: NDArray[np.uint8]) -> None:
+    def __init__(self, captured: Captured, column: Column, vectors: _ArrayReader, status: NDArray[np.uint8]) -> None:
+        slot = captured.program.slots[column.path]
         self._captured = captured
         self._column = column
-        self._slot = slot
+        self._vectors = vectors
         self._values = captured.values[:, slot]
         self._kinds = captured.kinds[:, slot]
         self._status = status
@@ -100,34 +155,15 @@ class _Reader:
                 self._status[row] = Reason.UNDECODABLE.code
 
     def _from_arrays(self, null: NDArray[np.bool_]) -> NDArray[np.float64]:
-        width = self._column.width
-        kinds, values, lengths = self._elements(width)
+        kinds, values, lengths = self._vectors.read(self._column)
         floats = as_floats(values, kinds)
         self._refuse(~np.isin(self._kinds, (captures.NULL, captures.IS_ARRAY)))
         if self._column.form is Form.ELEMENT:
             null[:] = kinds[:, 0] == captures.NULL
             return floats[:, 0]
-        self._refuse((lengths >= 0) & (lengths != width))
+        self._refuse((lengths >= 0) & (lengths != self._column.width))
         null[:] = (kinds == captures.NULL).any(axis=1)
         return floats
-
-    def _elements(self, width: int) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
-        """(n, width) kinds and values of the elements, and (n,) how many each array has, -1 where there is none."""
-        count = len(self._values)
-        kinds, values = np.zeros((count, width), np.uint8), np.zeros((count, width), np.int64)
-        lengths = np.empty(count, np.int64)
-        elements = self._captured.program.elements[self._slot]
-        read_elements(
-            self._captured.payload,
-            np.where(self._kinds == captures.IS_ARRAY, self._values, -1),
-            int(elements.union),
-            np.array(elements.kinds, np.int64),
-            self._column.first,
-            values,
-            kinds,
-            lengths,
-        )
-        return kinds, values, lengths
 
     def _refuse(self, rows: NDArray[np.bool_]) -> None:
         self._status[rows] = Reason.FEATURE_INVALID.code

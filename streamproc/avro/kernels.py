@@ -20,31 +20,23 @@ from streamproc.avro.opcodes import (
     FRAME_SHORT,
     LONG,
     NO_BODY,
-    TENANT_EMPTY,
-    TENANT_LONG,
-    TENANT_NULL,
-    TENANT_TYPE,
     VALUE_EMPTY,
     VALUE_LARGE,
     VALUE_NULL,
 )
 from streamproc.captures import (
     IS_DOUBLE,
-    IS_ENUM,
     IS_FLOAT,
     IS_INTEGER,
-    IS_STRING,
-    IS_UUID,
     NULL,
 )
-from streamproc.jit import inlined, kernel, signed
+from streamproc.jit import inlined, kernel
 
 BUILT_WITH = "6fefb5bf246bbe73"
 """Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 RAW, CONFLUENT, SINGLE_OBJECT = 0, 1, 2
 """How records are framed."""
-MAX_TENANT_BYTES = 255
 
 
 @kernel
@@ -101,112 +93,13 @@ def spans(payload: NDArray[np.uint8], positions: NDArray[np.int64], starts: NDAr
             ends[i] = at + length
 
 
-@inlined
-def _hash_bytes(payload: NDArray[np.uint8], at: int, length: int, seed: int) -> int:
-    mixed = np.uint64(seed) ^ np.uint64(length)
-    done = 0
-    while done + 8 <= length:
-        mixed = (mixed ^ np.uint64(read_bits(payload, at + done, 8))) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
-        done += 8
-    while done < length:
-        mixed = (mixed ^ np.uint64(payload[np.uint64(at + done)])) * np.uint64(0x100000001B3)
-        done += 1
-    return signed((mixed * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20))
-
-
-@inlined
-def _tenant_span(payload: NDArray[np.uint8], kind: int, value: int) -> tuple[int, int, int]:
-    """Where a tenant's bytes start, how many they are (-1: it is the number `value`), and its fault or 0."""
-    if kind == IS_STRING:
-        length, at = read_long(payload, value, len(payload))
-        if length == 0:
-            return at, length, TENANT_EMPTY
-        return at, length, TENANT_LONG if length > MAX_TENANT_BYTES else 0
-    if kind == IS_UUID:
-        return value, 16, 0
-    if kind in (IS_INTEGER, IS_ENUM):
-        return value, -1, 0
-    return 0, 0, TENANT_NULL if kind == NULL else TENANT_TYPE
-
-
-@inlined
-def _same_bytes(payload: NDArray[np.uint8], one: int, other: int, length: int) -> bool:
-    for byte in range(length):  # noqa: SIM110 - a generator would not compile
-        if payload[np.uint64(one + byte)] != payload[np.uint64(other + byte)]:
-            return False
-    return True
-
-
-@inlined
-def _place(
-    payload: NDArray[np.uint8],
-    table: NDArray[np.int32],
-    distinct: NDArray[np.int64],
-    kind: int,
-    at: int,
-    length: int,
-    seed: int,
-) -> int:
-    """Where in `table` the tenant stands, or would."""
-    mask = len(table) - 1
-    hashed = _hash_bytes(payload, at, length, seed) if length >= 0 else (at ^ seed) * 0x9E3779B97F4A7C1
-    place = (hashed ^ (hashed >> 17)) & mask
-    while table[place] >= 0:
-        other = table[place]
-        same_kind = distinct[other, 0] == kind and distinct[other, 2] == length
-        start = distinct[other, 1]
-        if same_kind and (start == at or (length >= 0 and _same_bytes(payload, start, at, length))):
-            break
-        place = (place + 1) & mask
-    return place
-
-
-@kernel
-def index_tenants(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
-    payload: NDArray[np.uint8],
-    rows: NDArray[np.int64],
-    kind: NDArray[np.uint8],
-    value: NDArray[np.int64],
-    seed: int,
-    table: NDArray[np.int32],
-    distinct: NDArray[np.int64],
-    number: NDArray[np.int32],
-    fault: NDArray[np.uint8],
-) -> int:
-    """Number the tenants of `rows` in order of appearance; returns how many there are.
-
-    `number[i]` becomes the number of the tenant of `rows[i]`, -1 where its fault is or becomes set. `distinct[k]` becomes the
-    (kind, value or start of its bytes, their count or -1) of tenant k. `table` holds -1 in a power of two of places, at least
-    twice as many as rows; `seed` is secret, so that nobody can choose tenants that collide.
-    """
-    found = 0
-    for i in range(rows.shape[0]):
-        number[i] = -1
-        if fault[rows[i]]:
-            continue
-        at, length, wrong = _tenant_span(payload, kind[i], value[i])
-        if wrong:
-            fault[rows[i]] = wrong
-            continue
-        place = _place(payload, table, distinct, kind[i], at, length, seed)
-        if table[place] < 0:
-            table[place] = found
-            distinct[found, 0] = kind[i]
-            distinct[found, 1] = at
-            distinct[found, 2] = length
-            found += 1
-        number[i] = table[place]
-    return found
-
-
 @kernel
 def read_elements(
     payload: NDArray[np.uint8],
     positions: NDArray[np.int64],
     union: int,
     branches: NDArray[np.int64],
-    first: int,
+    wanted: NDArray[np.int64],
     integers: NDArray[np.int64],
     kinds: NDArray[np.uint8],
     lengths: NDArray[np.int64],
@@ -218,10 +111,12 @@ def read_elements(
         positions: (n,) where each array's first block starts; below 0: there is none.
         union: 1 where the elements are a union.
         branches: kinds of the elements by union branch; one kind where they are no union.
-        first: the element that goes to column 0.
+        wanted: (k,) which elements; ascending, none twice.
         integers: (n, k) becomes the elements, represented as captures are.
         kinds: (n, k) of zeros, becomes their kinds.
         lengths: (n,) becomes how many elements the array has; -1 where there is none.
+
+    Each array is read once, whatever is wanted of it.
 
     """
     end = len(payload)
@@ -231,6 +126,7 @@ def read_elements(
             continue
         at = positions[i]
         element = 0
+        column = 0
         while at >= 0:
             count, _, at = next_block(payload, at, end, end)
             if count == 0 or at < 0:
@@ -240,12 +136,12 @@ def read_elements(
                 if union:
                     branch, at = read_index(payload, at, end, len(branches), BAD_BRANCH)
                 kind, value, at = _element(payload, at, end, branches[branch])
-                column = element - first
                 if at < 0:
                     break
-                if 0 <= column < integers.shape[1]:
+                if column < wanted.shape[0] and wanted[column] == element:
                     integers[i, column] = value
                     kinds[i, column] = kind
+                    column += 1
                 element += 1
         lengths[i] = element
 

@@ -1,14 +1,15 @@
 """A schema compiled into the instructions that walk one record and capture the wanted fields.
 
-The program grows with the schema's text plus the wanted paths, never with what references could expand to: a record that
-holds nothing wanted is one shared routine.
+The program grows with the schema's text times the wanted paths, never with what references could expand to: a record is
+walked by one shared routine for each place in the tree of wanted paths at which it may stand, and by one where nothing of it
+is wanted. What stands in one place only, as nearly everything does, is no routine: the walk runs straight through.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ class Program:
     symbols: tuple[str, ...]
     """The symbols of all captured enums."""
     elements: Mapping[int, Elements]
-    """Slot of an array → what its elements are."""
+    """Slot of an array → what its elements are; a path too long to be walked has none."""
     trail: tuple[str, ...]
     """(instructions,): the field that an instruction reads, for messages."""
 
@@ -56,9 +57,9 @@ class Program:
         return len(self.slots)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Wanted:
-    """The wanted paths below one record, as a tree."""
+    """The wanted paths below one record, as a tree. Equal only to itself."""
 
     slot: int | None = None
     children: dict[str, _Wanted] = field(default_factory=dict)
@@ -68,6 +69,13 @@ class _Wanted:
         for name in names:
             node = node.children.setdefault(name, _Wanted())
         node.slot = slot
+
+
+class _Routine(NamedTuple):
+    """A record, and what is wanted of it; None: nothing."""
+
+    record: RecordType
+    wanted: _Wanted | None
 
 
 def compile_program(schema: AvroSchema, paths: Iterable[str]) -> Program:
@@ -84,14 +92,18 @@ class _Compiler:
         self._symbols: dict[str, int] = {}
         self._symbol_list: list[str] = []
         self._elements: dict[int, Elements] = {}
-        self._calls: list[tuple[int, str]] = []
+        self._calls: list[tuple[int, _Routine]] = []
+        self._straight: set[_Routine] | None = set()
+        """What the program walks without a call; None while routines are emitted: only a call checks how deep it stands."""
         self._empty = _empty_names(schema)
 
     def compile(self, paths: list[str]) -> Program:
         order = self._in_schema_order(paths)
         wanted = _Wanted()
         for slot, path in enumerate(order):
-            wanted.add(path.split("."), slot)
+            names = path.split(".")
+            if len(names) <= op.MAX_DEPTH:  # no record that can be walked holds more records inside each other
+                wanted.add(names, slot)
         self._read(self._schema.root, wanted, 0)
         self._table.emit(op.END)
         self._routines()
@@ -112,19 +124,19 @@ class _Compiler:
 
     def _routines(self) -> None:
         """Emit each record that some CALL names; doing so may add calls."""
-        starts: dict[str, int] = {}
-        for _, name in self._calls:  # grows while it is read
-            if name in starts:
-                continue
-            record = self._schema.named[name]
-            assert isinstance(record, RecordType)  # noqa: S101 - only records are called
-            starts[name] = self._table.here()
-            for record_field in record.fields:
-                self._table.where = f"{name}.{record_field.name}"
-                self._skip(record_field.type, 0)
-            self._table.emit(op.RETURN)
-        for instruction, name in self._calls:
-            self._table.ops[instruction][1] = starts[name]
+        self._straight = None
+        starts: dict[_Routine, int] = {}
+        for _, routine in self._calls:  # grows while it is read
+            if routine not in starts:
+                starts[routine] = self._table.here()
+                self._table.where = routine.record.name
+                self._read_record(routine.record, routine.wanted, 0)
+                self._table.emit(op.RETURN)
+        for instruction, routine in self._calls:
+            self._table.ops[instruction][1] = starts[routine]
+
+    def _call(self, routine: _Routine, level: int) -> None:
+        self._calls.append((self._table.emit(op.CALL, 0, level + 1), routine))
 
     def _read(self, avro_type: AvroType, wanted: _Wanted | None, level: int) -> None:
         """Emit what walks a value and captures what is wanted of it."""
@@ -133,20 +145,30 @@ class _Compiler:
             self._skip(avro_type, level)
         elif isinstance(resolved, UnionType):
             self._union(resolved, lambda branch: self._read(branch, wanted, level))
-        elif isinstance(resolved, RecordType) and level < op.MAX_DEPTH:
-            self._read_record(resolved, wanted, level + 1)
+        elif isinstance(resolved, RecordType):
+            self._read_nested(_Routine(resolved, wanted), level)
         elif wanted.slot is None:
             self._skip(avro_type, level)
         else:
             self._capture(resolved, wanted.slot, level)
 
-    def _read_record(self, record: RecordType, wanted: _Wanted, level: int) -> None:
-        if wanted.slot is not None:
+    def _read_nested(self, routine: _Routine, level: int) -> None:
+        """Straight on where that is the first time, or nothing of it takes bytes; else by a call."""
+        if _is_empty(routine.record, self._empty):
+            self._read_record(routine.record, routine.wanted, level)
+        elif self._straight is None or level >= op.MAX_DEPTH or routine in self._straight:
+            self._call(routine, level)
+        else:
+            self._straight.add(routine)
+            self._read_record(routine.record, routine.wanted, level + 1)
+
+    def _read_record(self, record: RecordType, wanted: _Wanted | None, level: int) -> None:
+        if wanted is not None and wanted.slot is not None:
             self._table.emit(op.MARK, wanted.slot, captures.IS_OTHER)
         outer = self._table.where
         for record_field in record.fields:
             self._table.where = f"{outer}.{record_field.name}" if outer else record_field.name
-            self._read(record_field.type, wanted.children.get(record_field.name), level)
+            self._read(record_field.type, wanted and wanted.children.get(record_field.name), level)
         self._table.where = outer
 
     def _capture(self, avro_type: AvroType, slot: int, level: int) -> None:
@@ -197,7 +219,7 @@ class _Compiler:
         elif isinstance(resolved, UnionType):
             self._union(resolved, lambda branch: self._skip(branch, level))
         elif isinstance(resolved, RecordType):
-            self._calls.append((self._table.emit(op.CALL, 0, level + 1), resolved.name))
+            self._call(_Routine(resolved, None), level)
         elif isinstance(resolved, ArrayType | MapType):
             self._skip_blocks(resolved, level + 1)
 
@@ -266,17 +288,18 @@ class _Table:
 
 def _empty_names(schema: AvroSchema) -> frozenset[str]:
     """The named types whose values take no bytes. Definitions stand after those that they use, so one pass finds all."""
-    empty: frozenset[str] = frozenset()
+    empty: set[str] = set()
     for name, definition in schema.named.items():
         if isinstance(definition, RecordType):
             takes_none = all(_is_empty(record_field.type, empty) for record_field in definition.fields)
         else:
             takes_none = _is_empty(definition, empty)
-        empty = empty | {name} if takes_none else empty
-    return empty
+        if takes_none:
+            empty.add(name)
+    return frozenset(empty)
 
 
-def _is_empty(avro_type: AvroType, empty: frozenset[str]) -> bool:
+def _is_empty(avro_type: AvroType, empty: Container[str]) -> bool:
     if isinstance(avro_type, NamedReference | RecordType):
         return avro_type.name in empty
     if isinstance(avro_type, FixedType):
