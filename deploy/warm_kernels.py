@@ -65,7 +65,7 @@ def _decode(framing: Framing, prefix: bytes) -> None:
         schemas = ListedSchemas([entry], framing=framing)
     decoder = Decoder(schemas, framing=framing, tenant_field="tenant_id", event_time_field="at", max_record_bytes=1_000_000)
     decoded = decoder.decode(_batch(prefix))
-    if decoded.status.any() or decoded.tenants != ("a", "b"):
+    if decoded.status.any() or decoded.tenants != ["a", "b"]:
         sys.exit(f"the {framing} records were not decoded")
     decoded.features(0, np.arange(3), FEATURES)
 

@@ -17,7 +17,7 @@ from streamproc.avro.listed import Framing
 from streamproc.avro.plans import SchemaPlans
 from streamproc.avro.schemas import RecordSchema, SchemaSource
 from streamproc.avro.split import SplitBatch, Splitter
-from streamproc.avro.tenants import TenantIndex, refused_text
+from streamproc.avro.tenants import TenantDirectory, refused_text
 from streamproc.batches import FeatureColumns, Headers, RecordBatch
 from streamproc.errors import RecordError
 
@@ -38,8 +38,8 @@ class DecodedBatch:
 
     status: NDArray[np.uint8]
     """(n,): 0, or the code of the reason why the record can't be used."""
-    tenants: tuple[str, ...]
-    """Each tenant that a record names, once."""
+    tenants: Sequence[str]
+    """The tenants that are known by now: those of these records, and more."""
     tenant: NDArray[np.int32]
     """(n,): index into `tenants`; -1: none."""
     event_time: NDArray[np.int64]
@@ -137,6 +137,7 @@ class Decoder:
         self.framing: Framing = framing
         self.max_record_bytes = max_record_bytes
         self.fault_text = FaultText(framing=framing, tenant_field=tenant_field, max_record_bytes=max_record_bytes)
+        self.tenants = TenantDirectory()
         self._splitter = Splitter(schemas, framing=framing, max_record_bytes=max_record_bytes)
         self._tenant_field = tenant_field
         self._event_time_field = event_time_field
@@ -150,16 +151,17 @@ class Decoder:
 
         """
         split = self._splitter.split(batch)
-        tenants = TenantIndex.for_rows(len(batch))
+        self.tenants.begin_batch()
+        tenant = np.full(len(batch), -1, np.int32)
         event_time = np.full(len(batch), -1, np.int64)
         walks = tuple(self._walk(batch, split, number) for number in range(len(split.schemas)))
         for walked in walks:
-            tenants.add(walked.captured, self._tenant_field, walked.rows, split.fault)
+            tenant[walked.rows] = self.tenants.numbers(walked.captured, self._tenant_field, walked.rows, split.fault)
             event_time[walked.rows] = self._times(walked)
         return DecodedBatch(
             status=status_of(split.fault, split.refused),
-            tenants=tuple(tenants.names),
-            tenant=tenants.number,
+            tenants=self.tenants.names,
+            tenant=tenant,
             event_time=event_time,
             schemas=tuple(split.schemas),
             schema=split.schema,

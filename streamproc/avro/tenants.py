@@ -1,10 +1,9 @@
-"""Which tenant each record belongs to: numbered by a kernel, one text made a tenant."""
+"""Which tenant each record belongs to: looked up by a kernel, one text made a tenant."""
 
 from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 from uuid import UUID
@@ -15,30 +14,68 @@ from numpy.typing import NDArray
 from streamproc import captures
 from streamproc.avro import opcodes as op
 from streamproc.avro.captured import Captured
-from streamproc.avro.kernels import MAX_TENANT_BYTES, index_tenants
+from streamproc.avro.kernel_tenants import MAX_TENANT_BYTES, UNKNOWN, enter_tenants, find_tenants, index_tenants
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _MORE: Final = 0x80
 _SEED: Final = secrets.randbits(62)
+MAX_TENANTS: Final = 250_000
+"""With so many known, a new generation begins; each takes about 200 bytes."""
+_FIRST_PLACES: Final = 1024
+_FIRST_HEAP: Final = 1 << 14
 
 
-@dataclass(slots=True)
-class TenantIndex:
-    """The tenants of one batch, collected schema by schema."""
+class TenantDirectory:
+    """Numbers the tenants that records name, in order of appearance, and knows them again in later batches. Passive.
 
-    number: NDArray[np.int32]
-    """(n,): which of `names` a record belongs to; -1: none."""
-    names: dict[str, int]
+    What a record says is looked up by its bytes; a text is made of a tenant once. When there are `max_tenants`, the next batch
+    starts a new generation with no tenant in it, so that invented tenants can't fill the memory.
+    """
 
-    @classmethod
-    def for_rows(cls, count: int) -> TenantIndex:
-        """No tenant yet, for a batch of `count` records."""
-        return cls(np.full(count, -1, np.int32), {})
+    def __init__(self, max_tenants: int = MAX_TENANTS) -> None:
+        self._max_tenants = max_tenants
+        self.generation = 0
+        """Numbers mean something within one generation only."""
+        self._clear()
 
-    def add(self, captured: Captured, tenant_field: str, rows: NDArray[np.int64], fault: NDArray[np.uint8]) -> None:
-        """Find the tenants of `rows`, which were captured; sets `fault` of those that have none or an invalid one."""
-        slot = captured.program.slots[tenant_field]
+    def _clear(self) -> None:
+        self.names: list[str] = []
+        """Number → tenant."""
+        self._numbers: dict[str, int] = {}
+        self._table = np.full(_FIRST_PLACES, -1, np.int32)
+        self._entries = np.empty((_FIRST_PLACES // 2, 4), np.int64)
+        self._entry_count = self._entered = 0
+        self._heap = np.empty(_FIRST_HEAP, np.uint8)
+        self._heap_end = 0
+
+    def begin_batch(self) -> None:
+        """Between two batches: where the numbers may change."""
+        if len(self.names) >= self._max_tenants:
+            self.generation += 1
+            self._clear()
+
+    def numbers(self, captured: Captured, field: str, rows: NDArray[np.int64], fault: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """(m,): the numbers of the tenants of `rows`, which were captured; -1 where there is none.
+
+        Sets `fault` of the rows that name no tenant, or an invalid one.
+        """
+        slot = captured.program.slots[field]
         kinds, values = np.ascontiguousarray(captured.kinds[:, slot]), np.ascontiguousarray(captured.values[:, slot])
+        found = np.empty(len(rows), np.int32)
+        known = (self._table, self._entries, self._heap)
+        if find_tenants(captured.payload, rows, kinds, values, _SEED, *known, found, fault):
+            unknown = np.flatnonzero(found == UNKNOWN)
+            found[unknown] = self._learn(captured, rows[unknown], kinds[unknown], values[unknown], fault)
+        return found
+
+    def _learn(
+        self,
+        captured: Captured,
+        rows: NDArray[np.int64],
+        kinds: NDArray[np.uint8],
+        values: NDArray[np.int64],
+        fault: NDArray[np.uint8],
+    ) -> NDArray[np.int32]:
         table = np.full(1 << max(4, (2 * len(rows)).bit_length()), -1, np.int32)
         distinct = np.empty((len(rows), 3), np.int64)
         local = np.empty(len(rows), np.int32)
@@ -46,18 +83,46 @@ class TenantIndex:
         numbers = np.full(found + 1, -1, np.int32)
         faults = np.zeros(found + 1, np.uint8)
         for index, (kind, value, length) in enumerate(distinct[:found].tolist()):
-            if kind == captures.IS_STRING:
-                text = _text(captured.buffer[value : value + length])
-            else:
-                text = _text_of_other(kind, value, captured)
+            raw = captured.buffer[value : value + length] if length >= 0 else b""
+            text = _text(raw) if kind == captures.IS_STRING else _text_of_other(kind, value, captured)
             if isinstance(text, str):
-                numbers[index] = self.names.setdefault(text, len(self.names))
+                numbers[index] = self._number(text)
+                self._enter(kind, value, raw, length, int(numbers[index]))
             else:
                 faults[index] = text
-        self.number[rows] = numbers[local]
         if faults.any():
             invalid = faults[local] != 0
             fault[rows[invalid]] = faults[local[invalid]]
+        self._rehash()
+        return numbers[local]
+
+    def _number(self, name: str) -> int:
+        number = self._numbers.setdefault(name, len(self.names))
+        if number == len(self.names):
+            self.names.append(name)
+        return number
+
+    def _enter(self, kind: int, value: int, raw: bytes, length: int, number: int) -> None:
+        if kind == captures.IS_ENUM:
+            return
+        if self._entry_count == len(self._entries):
+            self._entries = np.concatenate([self._entries, np.empty_like(self._entries)])
+        if self._heap_end + len(raw) > len(self._heap):
+            self._heap = np.concatenate([self._heap, np.empty_like(self._heap)])
+        start = self._heap_end if length >= 0 else value
+        self._heap[self._heap_end : self._heap_end + len(raw)] = np.frombuffer(raw, np.uint8)
+        self._heap_end += len(raw)
+        self._entries[self._entry_count] = kind, start, length, number
+        self._entry_count += 1
+
+    def _rehash(self) -> None:
+        """Enter what is new; into a larger table where this one is half full."""
+        first = self._entered
+        if 2 * self._entry_count > len(self._table):
+            self._table = np.full(1 << (4 * self._entry_count).bit_length(), -1, np.int32)
+            first = 0
+        enter_tenants(self._table, self._entries, first, self._entry_count, self._heap, _SEED)
+        self._entered = self._entry_count
 
 
 def refused_text(captured: Captured, tenant_field: str, position: int, fault: int) -> str | None:

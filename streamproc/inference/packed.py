@@ -5,8 +5,8 @@ Plain integers and flat arrays, because kernels read them for every record. A pa
 
 A row is predicted in two steps. The *transform* fills the row's registers, float64: the first `n_features` are the features
 themselves, further ones what scalers, imputers and encoders make of them; `COLUMNS` registers from `FIRST` on are what the
-final estimator reads. The kernel of the model's *kind* turns those into outputs: first the numbers that `predict` returns, if any,
-then the scores that `predict_proba` returns, if any; a classifier's label is an index into its classes.
+final estimator reads. The kernel of the model's *kind* turns those into outputs: first the numbers that `predict` returns, if
+any, then the scores that `predict_proba` returns, if any; a classifier's label is an index into its classes.
 """
 
 from __future__ import annotations
@@ -115,10 +115,10 @@ class Arenas:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """n rows of models of one kind, those of one model one after another. Kernels fill what is not an input."""
+    """n rows of models of one kind. Kernels fill what is not an input."""
 
     slots: NDArray[np.int32]
-    """(n,): rows of the model table; equal ones stand together."""
+    """(n,): rows of the model table; equal ones stand together, but for linear models, which gain nothing by it."""
     registers: NDArray[np.float64]
     """The registers of all rows, one row after another."""
     register_start: NDArray[np.int64]

@@ -100,7 +100,7 @@ for tenant in ("red", "blue"):
     values.append(b"\\xc3\\x01" + schemas.only().ref.fingerprint + body.getvalue())
 decoder = Decoder(schemas, framing="single_object", tenant_field="tenant", event_time_field=None, max_record_bytes=1000)
 decoded = decoder.decode(record_batch([*values, None, b"", b"junk"]))
-assert decoded.tenants == ("red", "blue"), decoded
+assert decoded.tenants == ["red", "blue"], decoded
 columns = decoded.features(0, np.array([1, 0]), ("amount", "label", "counts[1]"))
 assert columns.arrays[0].tolist() == [1.5, 1.5], columns
 assert columns.arrays[2].tolist() == [2.0, 2.0], columns

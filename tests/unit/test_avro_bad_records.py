@@ -102,7 +102,7 @@ def test_a_bad_body_gets_its_reason_and_its_neighbours_are_sound(kind: str, capt
     assert decoded.status[1] == (bad.reason.code if bad.reason else 0)
     if good:
         assert decoded.status[[0, 2]].tolist() == [0, 0]
-        assert decoded.tenants == ("t",)
+        assert decoded.tenants == ["t"]
     if bad.reason:
         error = decoded.error(1)
         assert (error.reason, error.stage) == (bad.reason, Stage.DECODE)
