@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from streamproc.cli import check, config, models, output, processing, topics
+from streamproc.cli import bench, check, config, models, output, processing, topics
 from streamproc.cli.options import ConfigOption, SetOption, take_options
 
 application = typer.Typer(
@@ -23,6 +23,7 @@ check.add_to(application)
 application.add_typer(models.group)
 topics.add_to(application)
 application.add_typer(config.group)
+bench.add_to(application)
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
