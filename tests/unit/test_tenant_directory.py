@@ -16,7 +16,7 @@ BY_NUMBER = record_type(tenant="long", x="int")
 
 
 def decode(reader: Decoder, schema: Json, tenants: list[Json]) -> DecodedBatch:
-    return reader.decode(record_batch([encoded(schema, {"tenant": tenant, "x": 1}) for tenant in tenants])
+    return reader.decode(record_batch([encoded(schema, {"tenant": tenant, "x": 1}) for tenant in tenants]))
 
 
 def named(decoded: DecodedBatch) -> list[str | None]:
