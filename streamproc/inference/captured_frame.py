@@ -1,0 +1,65 @@
+"""A model's DataFrame as the decoder would have captured it: what kernels read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from streamproc.captures import IS_DOUBLE, IS_OTHER, IS_STRING, NULL, Captures, Symbols
+from streamproc.inference.packed import TAKES_TEXT
+
+_NO_SYMBOLS = Symbols.of(())
+
+
+def captured_frame(data: pd.DataFrame, flags: NDArray[np.int32]) -> Captures:
+    """One slot a column, in the frame's order.
+
+    Args:
+        data: n rows; as many columns as there are flags.
+        flags: of each feature, see `packed`. Where text is read a string is itself, None and NaN are null, and anything else
+            is a category that no model knows; elsewhere a value is what numpy makes of it as float64.
+
+    Raises:
+        ValueError: another number of columns, or, as numpy says it, a value that is no number.
+
+    """
+    if data.shape[1] != len(flags):
+        raise ValueError(f"expected the model's {len(flags)} columns, found {data.shape[1]}")
+    values = np.zeros(data.shape, np.int64)
+    kinds = np.full(data.shape, IS_DOUBLE, np.uint8)
+    payload = bytearray()
+    is_text = flags & TAKES_TEXT != 0
+    if not is_text.any():
+        values[:] = _numbers(data)
+    for column in np.flatnonzero(is_text).tolist():
+        _capture_text(data.iloc[:, column], payload, values[:, column], kinds[:, column])
+    for column in np.flatnonzero(~is_text).tolist() if is_text.any() else ():
+        values[:, column] = _numbers(data.iloc[:, column])
+    return Captures(bytes(payload), values, kinds, _NO_SYMBOLS)
+
+
+def _numbers(data: pd.DataFrame | pd.Series[float]) -> NDArray[np.int64]:
+    return np.ascontiguousarray(np.asarray(data, np.float64)).view(np.int64)
+
+
+def _capture_text(column: pd.Series[str], payload: bytearray, values: NDArray[np.int64], kinds: NDArray[np.uint8]) -> None:
+    places: dict[str, int] = {}
+    for row, value in enumerate(column.tolist()):
+        if isinstance(value, str):
+            if value not in places:
+                places[value] = len(payload)
+                payload += _avro_string(value)
+            values[row], kinds[row] = places[value], IS_STRING
+        else:
+            kinds[row] = NULL if value is None or value is pd.NA or value != value else IS_OTHER  # noqa: PLR0124 - NaN
+
+
+def _avro_string(text: str) -> bytes:
+    encoded = text.encode(errors="surrogatepass")  # what isn't UTF-8 then is found as such
+    length = 2 * len(encoded)  # zigzag
+    prefix = bytearray()
+    while length > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        prefix.append(length & 0x7F | 0x80)
+        length >>= 7
+    return bytes([*prefix, length]) + encoded

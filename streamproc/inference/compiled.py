@@ -1,0 +1,226 @@
+"""A model that kernels predict with."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from streamproc.captures import Captures
+from streamproc.inference import packed as layout_of
+from streamproc.inference.captured_frame import captured_frame
+from streamproc.inference.engine import FusedEngine
+from streamproc.inference.layouts import Layout
+from streamproc.inference.packed import TAKES_NULL, TAKES_TEXT, Kind, Packed
+from streamproc.models.base import Model, ModelMetadata
+from streamproc.models.observer import ServedBy
+from streamproc.models.probe import example_columns
+
+_FRAME: Final = object()
+_OBJECT_BYTES: Final = 200
+"""What one model's own Python objects take; measured, see the tests. What models of one signature share is not counted."""
+_FAULTS: Final = {
+    layout_of.IS_NULL: "is null, which the model does not take",
+    layout_of.IS_NAN: "is NaN, which the model does not take",
+    layout_of.IS_INFINITE: "is infinite, which the model does not take",
+    layout_of.TOO_LARGE: "is too large for float32, which the model's trees read",
+    layout_of.UNKNOWN_CATEGORY: "is a category that the model was not fitted with",
+    layout_of.BAD_TEXT: "is a text that is no UTF-8",
+    layout_of.NOT_FINITE: "became NaN or infinite in the model's own preprocessing",
+}
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+class Signature:
+    """What a model reads and returns; one object for all models that agree in it."""
+
+    metadata: ModelMetadata
+    layout: Layout
+    flags: NDArray[np.int32]
+    """(columns,): see `packed`."""
+    labels: NDArray[Any] | None  # of the labels' own dtype
+    """(classes,): what label indexes stand for; None where `predict` returns numbers."""
+    is_column: bool
+    """`predict` returns (n, 1)."""
+    null_features: frozenset[str]
+
+    @classmethod
+    def shared(
+        cls,
+        metadata: ModelMetadata,
+        flags: NDArray[np.int32],
+        labels: NDArray[Any] | None,  # of the labels' own dtype
+        *,
+        is_column: bool,
+    ) -> Signature:
+        """The one of a model with these; a new one only where no living model has an equal one. Safe to call on any thread."""
+        listed = None if labels is None else tuple((type(label), label) for label in labels.tolist())
+        key: Hashable = (metadata, flags.tobytes(), None if labels is None else labels.dtype, listed, is_column)
+        with _lock:
+            known = _signatures.get(key)
+            if known is None:
+                text = tuple((flags & TAKES_TEXT != 0).tolist())
+                layout = Layout(metadata.feature_names, metadata.n_columns, text)
+                known = cls(metadata, layout, flags, labels, is_column, _null_features(metadata, flags))
+                _signatures[key] = known
+        return known
+
+
+_lock = threading.Lock()
+_signatures: weakref.WeakValueDictionary[Hashable, Signature] = weakref.WeakValueDictionary()
+
+
+def _null_features(metadata: ModelMetadata, flags: NDArray[np.int32]) -> frozenset[str]:
+    columns = example_columns(metadata.feature_names, metadata.n_columns)
+    takes_null = iter((flags & TAKES_NULL != 0).tolist())
+    taking = {name: [next(takes_null) for _ in own] for name, own in columns.items()}
+    if len(columns) < len(flags) and len(columns) > 1 and not all(map(all, taking.values())):
+        return frozenset()  # which feature is the vector is not known here
+    return frozenset(name for name, own in taking.items() if all(own))
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What the kernels say of n rows."""
+
+    values: NDArray[Any]  # of the model's own dtype
+    """As `Model.predict` returns them; anything where the status is not 0."""
+    scores: NDArray[np.float64] | None
+    status: NDArray[np.uint8]
+    """(n,): 0, or what is wrong with the row, see `packed`."""
+    where: NDArray[np.int32]
+    """(n,): the column at fault; -1: none in particular."""
+
+
+@dataclass(frozen=True, slots=True)
+class _FrameRows:
+    """A frame's rows as the engine takes them: a slot for each column, in order."""
+
+    captures: Captures
+    rows: NDArray[np.int64]
+    version: object = field(default=_FRAME)
+
+    def sources(self, names: tuple[str, ...], n_columns: int | None, text: tuple[bool, ...]) -> NDArray[np.int32]:
+        del names, n_columns
+        return np.arange(len(text), dtype=np.int32)
+
+
+class CompiledModel(Model):
+    """A packed model. The loop copies it into its arenas and then says where, so that the packed arrays can go.
+
+    Predicts frames like any model; a row that it can't predict makes the whole call raise.
+    """
+
+    def __init__(self, packed: Packed, signature: Signature) -> None:
+        self._signature = signature
+        self._packed: Packed | None = packed
+        self._kind = packed.kind
+        self._nbytes = packed.nbytes + _OBJECT_BYTES
+        self._engine: FusedEngine | None = None
+        self._slot = -1
+
+    @property
+    def metadata(self) -> ModelMetadata:
+        """See `Model`."""
+        return self._signature.metadata
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes of the arenas, and its own Python objects."""
+        return self._nbytes
+
+    @property
+    def kind(self) -> Kind:
+        """Which kernel predicts."""
+        return self._kind
+
+    @property
+    def served_by(self) -> ServedBy:
+        """The same as metrics name it."""
+        return cast("ServedBy", self._kind.name.lower())
+
+    @property
+    def layout(self) -> Layout:
+        """What it reads."""
+        return self._signature.layout
+
+    @property
+    def flags(self) -> NDArray[np.int32]:
+        """(columns,): how it reads each of its columns, see `packed`."""
+        return self._signature.flags
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns of its frames."""
+        metadata = self.metadata
+        own = example_columns(metadata.feature_names, metadata.n_columns)
+        return tuple(name for names in own.values() for name in names)
+
+    @property
+    def labels(self) -> NDArray[Any] | None:  # of the labels' own dtype
+        """(classes,): what label indexes stand for; None where it returns numbers. Equal ones are the same object."""
+        return self._signature.labels
+
+    @property
+    def null_features(self) -> frozenset[str]:
+        """The names of the features that may be null; known without a probe."""
+        return self._signature.null_features
+
+    @property
+    def packed(self) -> Packed | None:
+        """The arrays to be copied into arenas; None after `release`."""
+        return self._packed
+
+    def release(self, engine: FusedEngine, slot: int) -> None:
+        """Drop the packed arrays: the model is installed in `slot` of `engine`, and stays there as long as it is used.
+
+        From now on it belongs to the engine's thread.
+        """
+        self._engine, self._slot, self._packed = engine, slot, None
+
+    def predict(self, data: pd.DataFrame) -> NDArray[Any]:  # the labels' own dtype, or float64
+        """See `Model`; ValueError where a row can't be predicted."""
+        return self.predict_with_scores(data)[0]
+
+    def scores(self, data: pd.DataFrame) -> NDArray[np.float64] | None:
+        """See `Model`; ValueError where a row can't be predicted."""
+        return None if self.metadata.classes is None else self.predict_with_scores(data)[1]
+
+    def predict_with_scores(self, data: pd.DataFrame) -> tuple[NDArray[Any], NDArray[np.float64] | None]:  # as `predict`
+        """What `predict` and `scores` return, in one pass."""
+        attempt = self.attempt(data)
+        refused = np.flatnonzero(attempt.status)
+        if len(refused):
+            raise ValueError(self._fault(int(attempt.status[refused[0]]), int(attempt.where[refused[0]])))
+        return attempt.values, attempt.scores
+
+    def attempt(self, data: pd.DataFrame) -> Attempt:
+        """Predict every row that can be predicted; the status says what is wrong with the others."""
+        engine, slot = self._installed()
+        rows = _FrameRows(captured_frame(data, self.flags), np.arange(len(data)))
+        found, _ = engine.predict([rows], np.full(len(data), slot, np.int32), lambda: True)
+        numbers = int(engine.table[slot, layout_of.NUMBERS])
+        outputs = found.outputs.reshape(len(data), -1)
+        scores = outputs[:, numbers:] if self.metadata.classes is not None else None
+        return Attempt(self._values(outputs[:, :numbers], found.label), scores, found.status, found.where)
+
+    def _values(self, numbers: NDArray[np.float64], label: NDArray[np.int32]) -> NDArray[Any]:  # as `predict`
+        if self.labels is not None:
+            return self.labels.take(np.maximum(label, 0))
+        return numbers if numbers.shape[1] > 1 or self._signature.is_column else numbers[:, 0]
+
+    def _installed(self) -> tuple[FusedEngine, int]:
+        if self._engine is not None:
+            return self._engine, self._slot
+        engine = FusedEngine()
+        return engine, engine.install(cast("Packed", self._packed), self.layout)
+
+    def _fault(self, status: int, where: int) -> str:
+        subject = f"feature {self.columns[where]!r}" if 0 <= where < len(self.columns) else "a feature"
+        return f"{subject} {_FAULTS.get(status, f'has fault {status}')}"
