@@ -178,5 +178,6 @@ def as_floats(values: NDArray[np.int64], kinds: NDArray[np.uint8]) -> NDArray[np
     integers = (kinds == captures.IS_INTEGER) | (kinds == captures.IS_BOOLEAN)
     floats[integers] = values[integers]
     singles = kinds == captures.IS_FLOAT
-    floats[singles] = values[singles].astype(np.uint32).view(np.float32)
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN like any other
+        floats[singles] = values[singles].astype(np.uint32).view(np.float32)
     return floats

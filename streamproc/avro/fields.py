@@ -44,8 +44,10 @@ class FieldTypes:
 
     @property
     def kinds(self) -> frozenset[int]:
-        """The kinds (see `opcodes`) that a capture may find, null left out."""
-        return frozenset(kind_of(avro_type) for avro_type in self.types)
+        """The kinds (see `captures`) that a capture may find, null left out; arrays of different numbers are no features."""
+        kinds = frozenset(kind_of(avro_type) for avro_type in self.types)
+        elements = {element_kinds(avro_type) for avro_type in self.types if isinstance(avro_type, ArrayType)} - {None}
+        return kinds if len(elements) <= 1 else kinds - {captures.IS_ARRAY} | {captures.IS_OTHER}
 
     @property
     def described(self) -> str:
