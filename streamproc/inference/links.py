@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from streamproc.inference.packed import Run
+from streamproc.inference.packed import ESTIMATOR_INTS, Arenas, Run
+from streamproc.inference.tree_layout import LINK, SUMS
 
 LINK_NONE: Final = 0
 LINK_EXPONENTIAL: Final = 1
@@ -23,19 +24,21 @@ LINK_SOFTMAX: Final = 4
 """As many scores as sums."""
 
 
-def apply_links(run: Run, link: NDArray[np.int32], sums: NDArray[np.int32]) -> None:
-    """Replace the sums at the head of the rows' outputs by outputs; rows with a fault keep theirs.
+def distinct(slots: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The slots of a run, each at least once."""
+    return slots[np.flatnonzero(np.diff(slots, prepend=-1))]
 
-    Args:
-        run: whose kernel has run.
-        link: (n,) what to do, row by row.
-        sums: (n,) how many sums the row has.
 
-    """
-    linked = np.flatnonzero((link != LINK_NONE) & (run.status == 0))
-    if not len(linked):
+def link_sums(run: Run, arenas: Arenas) -> None:
+    """Make outputs of the sums that a kernel has left at the head of the rows' outputs; rows with a fault keep theirs."""
+    headers = arenas.table[distinct(run.slots), ESTIMATOR_INTS]
+    if not arenas.ints[headers + LINK].any():
         return
-    keys = link[linked].astype(np.int64) << 32 | sums[linked]
+    headers = arenas.table[run.slots, ESTIMATOR_INTS]
+    link = arenas.ints[headers + LINK].astype(np.int64)
+    sums = arenas.ints[headers + SUMS]
+    linked = np.flatnonzero((link != LINK_NONE) & (run.status == 0))
+    keys = link[linked] << 32 | sums[linked]
     for key in np.unique(keys).tolist():
         _apply(key >> 32, key & 0xFFFFFFFF, run.outputs, run.output_start[linked[keys == key]])
 

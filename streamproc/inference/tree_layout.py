@@ -59,6 +59,8 @@ MOST_VALUES: Final = 0x7F000000
 # Trees of histograms: an entry a node, its threshold a float64. A leaf's threshold is its value; it compares NaN.
 NAN_CELL: Final = 0
 FIRST_WIDE_CELL: Final = 1
+LOWEST_FINITE: Final = -1.7976931348623157e308
+"""What stands for the negative of plus infinity: a threshold of infinity sends that to the left."""
 BY_CATEGORY: Final = 0x80000000
 """Marks the cell of a node that goes by a set of categories; its threshold is a NaN whose lower bits are the set's number."""
 SET_WORDS: Final = 9
