@@ -112,7 +112,7 @@ def show(
     model: Annotated[str, typer.Argument(help="A model id, NAME@VERSION.")],
     json: JsonOption = False,
 ) -> None:
-    """Show one model: features, output, digest, owners, the tenants that it serves."""
+    """Show one model: features, output, digest, owners, the tenants that it serves, and whether it is compiled or why not."""
     from streamproc.operations.registry import described_model  # noqa: PLC0415 - keeps `--help` fast
 
     described = described_model(configuration.load().settings, model)

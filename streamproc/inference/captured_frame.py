@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from streamproc.captures import IS_DOUBLE, IS_OTHER, IS_STRING, NULL, Captures, Symbols
+from streamproc.captures import IS_DOUBLE, IS_STRING, NULL, Captures, Symbols
 from streamproc.inference.packed import TAKES_TEXT
 
 _NO_SYMBOLS = Symbols.of(())
@@ -28,7 +28,7 @@ def captured_frame(data: pd.DataFrame, flags: NDArray[np.int32]) -> Captures:
         raise ValueError(f"expected the model's {len(flags)} columns, found {data.shape[1]}")
     values = np.zeros(data.shape, np.int64)
     kinds = np.full(data.shape, IS_DOUBLE, np.uint8)
-    payload = bytearray()
+    payload = bytearray(b"\0")  # an empty buffer is no array
     is_text = flags & TAKES_TEXT != 0
     if not is_text.any():
         values[:] = _numbers(data)
@@ -51,8 +51,8 @@ def _capture_text(column: pd.Series[str], payload: bytearray, values: NDArray[np
                 places[value] = len(payload)
                 payload += _avro_string(value)
             values[row], kinds[row] = places[value], IS_STRING
-        else:
-            kinds[row] = NULL if value is None or value is pd.NA or value != value else IS_OTHER  # noqa: PLR0124 - NaN
+        elif value is None or value is pd.NA or value != value:  # noqa: PLR0124 - NaN
+            kinds[row] = NULL
 
 
 def _avro_string(text: str) -> bytes:

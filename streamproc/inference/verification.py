@@ -106,9 +106,7 @@ def _within(one: NDArray[np.float64], other: NDArray[np.float64], tolerance: NDA
 
 def _margins(decisions: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far each row is from the label's boundary."""
-    if decisions.ndim == 1:
-        return np.abs(decisions)
-    second, first = np.sort(decisions, axis=1)[:, -2:].T
+    second, first = (0.0, np.abs(decisions)) if decisions.ndim == 1 else np.sort(decisions, axis=1)[:, -2:].T
     margins: NDArray[np.float64] = first - second
     return margins
 
@@ -125,7 +123,8 @@ def _score_bounds(estimator: Estimator, rows: pd.DataFrame) -> NDArray[np.float6
         estimator = estimator.steps[-1][1]
     columns = np.abs(np.asarray(inputs.toarray() if hasattr(inputs, "toarray") else inputs, np.float64))
     scores = columns @ np.abs(np.atleast_2d(np.asarray(estimator.coef_, np.float64))).T
-    return np.maximum(1.0, scores + np.abs(np.ravel(estimator.intercept_)))
+    bounds: NDArray[np.float64] = np.maximum(1.0, scores + np.abs(np.ravel(estimator.intercept_)))
+    return bounds
 
 
 def _compare_refusals(model: SklearnModel, compiled: CompiledModel, rows: pd.DataFrame, attempt: Attempt) -> None:

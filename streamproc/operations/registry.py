@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from streamproc.app.models import open_formats, open_publisher, open_registry_to_read
+from streamproc.app.models import open_formats, open_infos_to_read, open_models, open_publisher, open_registry_to_read
 from streamproc.config import Settings
-from streamproc.errors import ConfigurationError, RefusedError
+from streamproc.errors import ConfigurationError, RecordError, RefusedError, TransientError
 from streamproc.models.catalog import Artifact
 from streamproc.operations.shown import JsonObject
 
@@ -62,7 +62,7 @@ def listed_models(settings: Settings) -> list[JsonObject]:
 
 
 def described_model(settings: Settings, model_id: str) -> JsonObject:
-    """One artifact with the tenants that it serves.
+    """One artifact with the tenants that it serves, and how it would predict: loaded and compiled to say so.
 
     Raises:
         RefusedError: there is none of this id.
@@ -71,7 +71,22 @@ def described_model(settings: Settings, model_id: str) -> JsonObject:
     """
     with open_registry_to_read(settings) as registry:
         artifact, assignments = registry.show(model_id), registry.assignments()
-    return _described(artifact, [one.tenant for one in assignments if one.model_id == model_id])
+    described = _described(artifact, [one.tenant for one in assignments if one.model_id == model_id])
+    return {**described, **_loaded(settings, model_id)}
+
+
+def _loaded(settings: Settings, model_id: str) -> JsonObject:
+    """What predicts with the model: the kind of kernel, or natively and why; neither, and why, where it can't be loaded."""
+    from streamproc.inference.repository import Native, compiled_or_native  # noqa: PLC0415 - as above
+
+    try:
+        with open_infos_to_read(settings) as infos:
+            found = compiled_or_native(open_models(settings, infos).get_model(model_id))
+    except (RecordError, TransientError, ConfigurationError) as error:
+        return {"kind": None, "memory_bytes": None, "not_compiled": f"it can't be loaded here: {error}"}
+    if isinstance(found, Native):
+        return {"kind": "native", "memory_bytes": found.model.nbytes or None, "not_compiled": found.why}
+    return {"kind": found.served_by, "memory_bytes": found.nbytes, "not_compiled": None}
 
 
 def described_formats(settings: Settings) -> JsonObject:
