@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: demo test test-system bench lint lock format dashboard clean
+.PHONY: demo test test-system fuzz bench lint lock format dashboard clean
 
 # The environment: the locked packages, then this checkout. Rebuilt when the lock or the project changes.
 .venv/installed: requirements.lock pyproject.toml
@@ -23,6 +23,14 @@ test: .venv/installed
 # Needs promtool, prometheus (Debian) and versitygw (Go); .ci/run installs them.
 test-system: .venv/installed
 	$(BIN)/python -m pytest tests/system
+
+# Damaged records by the million through the decoder, bounds checks on; SEED makes others of them.
+MUTANTS ?= 5000000
+SEED ?= 1
+fuzz: .venv/installed
+	mkdir -p tests/.cache/bounds-checked-kernels
+	PYTHONPATH=tests NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=tests/.cache/bounds-checked-kernels \
+		$(BIN)/python tests/fuzz/avro_fuzz.py --mutants $(MUTANTS) --seed $(SEED)
 
 # Throughput of one replica on a real broker that it starts; prints JSON.
 bench: .venv/installed
