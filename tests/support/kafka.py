@@ -173,7 +173,7 @@ class KafkaBroker(Cluster):
         settings = {**_properties(self._listeners, self.controller_port, self._folder / "data"), **self._settings}
         properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = _java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties), heap_mib=96)
+        command = _java("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(properties), heap_mib=96)
         done = subprocess.run([*command, *self._format_arguments], check=False, capture_output=True, text=True, timeout=120)
         if done.returncode:
             properties.unlink()
