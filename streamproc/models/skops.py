@@ -74,7 +74,7 @@ def _named_types(schema: object) -> Iterator[tuple[str, str]]:
     stack = [schema]
     while stack:
         node = stack.pop()
-        if isinstance(node, Mapping):
+        if isinstance(node, dict):
             if "__class__" in node and node.get("__loader__") != "JsonNode":  # a JsonNode restores JSON, whatever type it names
                 yield str(node.get("__loader__")), _name(node)
             stack.extend(node.values())
