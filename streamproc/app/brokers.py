@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from streamproc.config import SecuritySettings, Settings
+from streamproc.kafka.awaited_topics import AwaitedTopics, missing_topics
 from streamproc.kafka.options import ConnectionOptions, SecurityOptions
 from streamproc.kafka.sink import KafkaSink
 from streamproc.kafka.source import KafkaSource
@@ -46,6 +47,14 @@ def open_source(settings: Settings) -> KafkaSource:
 def open_sink(settings: Settings, *, patience: Callable[[], float], waiting: Callable[[str | None], None]) -> KafkaSink:
     """The producer of outputs and dead letters; see `KafkaSink` for its callbacks."""
     return KafkaSink(connection_options(settings), logger=logger, patience=patience, waiting=waiting)
+
+
+def open_awaited_topics(settings: Settings) -> AwaitedTopics:
+    """Looks for the topics that are written to; talks to nobody before `start`."""
+    topics = (settings.kafka.output_topic, settings.kafka.dead_letter_topic)
+    quiet = logger.getChild("awaited_topics.client")
+    quiet.setLevel(logging.CRITICAL)  # what this client would say of the broker, the loop's clients say
+    return AwaitedTopics(missing_topics(connection_options(settings), topics, logger=quiet), logger=logger)
 
 
 def _security_options(security: SecuritySettings) -> SecurityOptions:

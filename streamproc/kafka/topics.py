@@ -58,6 +58,16 @@ class TopicAdmin:
         except KafkaException as error:
             raise construction_error(error, options) from error
 
+    def missing(self, topics: Sequence[str]) -> list[str]:
+        """Those of the topics that don't exist.
+
+        Raises:
+            TransientError: no answer in time.
+            ConfigurationError: a refused login, or no right to see a topic.
+
+        """
+        return [topic for topic in topics if self._size(topic) is None]
+
     def inspect(self, topics: Sequence[str]) -> dict[str, TopicFacts | None]:
         """What there is to say about each topic; None where it does not exist.
 
