@@ -61,6 +61,11 @@ class SklearnModel(Model):
         return self._estimator
 
     @property
+    def named(self) -> bool:
+        """Whether it was fitted with feature names, and gets DataFrames."""
+        return self._named
+
+    @property
     def metadata(self) -> ModelMetadata:
         """See `Model`."""
         return self._metadata

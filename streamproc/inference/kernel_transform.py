@@ -1,0 +1,305 @@
+"""The compiled loop that turns captured values into the columns that a model's final estimator reads."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamproc.captures import IS_BOOLEAN, IS_DOUBLE, IS_ENUM, IS_FLOAT, IS_INTEGER, IS_STRING, NULL
+from streamproc.inference.instructions import (
+    ADD,
+    CHECK_BOUNDED,
+    CHECK_FINITE,
+    CLIP,
+    COPY,
+    DIVIDE,
+    ENCODE,
+    END,
+    EQUALS,
+    FILL,
+    IS_MISSING,
+    LOOKUP,
+    MATCH,
+    MULTIPLY,
+    MULTIPLY_ADD,
+    REPLACE,
+    SUBTRACT,
+    SUBTRACT_DIVIDE,
+    WORDS,
+)
+from streamproc.inference.kernel_text import code_of, is_utf8, read_length
+from streamproc.inference.packed import (
+    BAD_TEXT,
+    FEATURES,
+    FLOATS,
+    INTS,
+    IS_INFINITE,
+    IS_NAN,
+    IS_NULL,
+    NOT_FINITE,
+    TAKES_INFINITY,
+    TAKES_NULL,
+    TAKES_TEXT,
+    TEXT,
+    UNKNOWN_CATEGORY,
+)
+from streamproc.jit import inlined, kernel
+
+BUILT_WITH = "4a19dc6a5113442f"
+"""Digest of the imported modules; written by `python tests/support/built_with.py`."""
+
+
+@kernel
+def transform(  # noqa: C901, PLR0913, PLR0917 - a kernel takes plain arrays, and is one loop
+    slots: NDArray[np.int32],
+    positions: NDArray[np.int64],
+    values: NDArray[np.int64],
+    kinds: NDArray[np.uint8],
+    payload: NDArray[np.uint8],
+    symbol_bytes: NDArray[np.uint8],
+    symbol_bounds: NDArray[np.int64],
+    sources: NDArray[np.int32],
+    source_start: NDArray[np.int64],
+    table: NDArray[np.int64],
+    ints: NDArray[np.int32],
+    floats: NDArray[np.float64],
+    text: NDArray[np.uint8],
+    registers: NDArray[np.float64],
+    register_start: NDArray[np.int64],
+    status: NDArray[np.uint8],
+    where: NDArray[np.int32],
+) -> None:
+    """Fill the registers of n rows; rows whose status is not 0 on entry are left alone, and a row at fault gets one.
+
+    Args:
+        slots: (n,) rows of the model table.
+        positions: (n,) rows of `values` and `kinds`.
+        values: (m, w) captured values, see `captures`.
+        kinds: (m, w)
+        payload: what positions of strings count bytes of; walked and found sound by the decoder.
+        symbol_bytes: the UTF-8 of all enum symbols.
+        symbol_bounds: (symbols + 1,): symbol s is `symbol_bytes[symbol_bounds[s]:symbol_bounds[s + 1]]`.
+        sources: the column of `values` that each feature of a row's model is read from, -1: absent, which is null.
+        source_start: (n,): where a row's sources begin.
+        table: of the arenas, as are `ints`, `floats` and `text`.
+        ints: see `table`.
+        floats: see `table`.
+        text: see `table`.
+        registers: of the run, as are the following.
+        register_start: (n,)
+        status: (n,)
+        where: (n,), written only where a row is at fault.
+
+    """
+    doubles = values.view(np.float64)
+    singles = values.view(np.float32)
+    for row in range(slots.shape[0]):
+        if status[row] != 0:
+            continue
+        slot = slots[row]
+        position = positions[row]
+        base = register_start[row]
+        n_features = table[slot, FEATURES]
+        program = table[slot, INTS]
+        source = source_start[row]
+        fault = 0
+        for feature in range(n_features):
+            column = sources[source + feature]
+            kind = kinds[position, column] if column >= 0 else NULL
+            flags = ints[program + feature]
+            number = np.nan
+            if kind == IS_DOUBLE:
+                number = doubles[position, column]
+            elif kind in (IS_INTEGER, IS_BOOLEAN):
+                number = np.float64(values[position, column])
+            elif kind == IS_FLOAT:
+                number = np.float64(singles[position, 2 * column])
+            elif kind != NULL:
+                fault = _text_fault(kind, flags, payload, values[position, column])
+                flags |= TAKES_NULL
+            registers[base + feature] = number
+            if not np.isfinite(number):
+                fault = max(fault, _number_fault(number, kind, flags))
+            if fault != 0:
+                status[row] = fault
+                where[row] = feature
+                break
+        if fault != 0:
+            continue
+        status[row] = _run(
+            program + n_features,
+            table[slot, FLOATS],
+            table[slot, TEXT],
+            base,
+            row,
+            position,
+            source,
+            ints,
+            floats,
+            text,
+            registers,
+            values,
+            kinds,
+            payload,
+            symbol_bytes,
+            symbol_bounds,
+            sources,
+            where,
+        )
+
+
+@inlined
+def _text_fault(kind: int, flags: int, payload: NDArray[np.uint8], at: int) -> int:
+    if not flags & TAKES_TEXT:
+        return UNKNOWN_CATEGORY
+    if kind == IS_STRING:
+        length, start = read_length(payload, at)
+        if not is_utf8(payload, start, length):
+            return BAD_TEXT
+    return 0
+
+
+@inlined
+def _number_fault(number: float, kind: int, flags: int) -> int:
+    if np.isnan(number):
+        if flags & TAKES_NULL:
+            return 0
+        return IS_NULL if kind == NULL else IS_NAN
+    return 0 if flags & TAKES_INFINITY else IS_INFINITE
+
+
+@inlined
+def _run(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - an interpreter's dispatch: splitting it would cost time
+    start: int,
+    floats_at: int,
+    text_at: int,
+    base: int,
+    row: int,
+    position: int,
+    source: int,
+    ints: NDArray[np.int32],
+    floats: NDArray[np.float64],
+    text: NDArray[np.uint8],
+    registers: NDArray[np.float64],
+    values: NDArray[np.int64],
+    kinds: NDArray[np.uint8],
+    payload: NDArray[np.uint8],
+    symbol_bytes: NDArray[np.uint8],
+    symbol_bounds: NDArray[np.int64],
+    sources: NDArray[np.int32],
+    where: NDArray[np.int32],
+) -> int:
+    """The instructions from `start` on; returns the row's status."""
+    at = start
+    while True:
+        op = ints[at]
+        if op == END:
+            return 0
+        read = base + ints[at + 1]
+        write = base + ints[at + 2]
+        n = ints[at + 3]
+        own = start + ints[at + 4]
+        a = floats_at + ints[at + 5]
+        b = a + n
+        at += WORDS
+        if op == SUBTRACT_DIVIDE:
+            for i in range(n):
+                registers[write + i] = (registers[read + i] - floats[a + i]) / floats[b + i]
+        elif op in (CHECK_FINITE, CHECK_BOUNDED):
+            bad = False
+            for i in range(n):
+                number = registers[read + i]
+                bad |= (op == CHECK_FINITE and np.isnan(number)) or np.isinf(number)
+            if bad:
+                where[row] = -1
+                return NOT_FINITE
+        elif op == COPY:
+            for i in range(n):
+                registers[write + i] = registers[read + i]
+        elif op == SUBTRACT:
+            for i in range(n):
+                registers[write + i] = registers[read + i] - floats[a + i]
+        elif op == DIVIDE:
+            for i in range(n):
+                registers[write + i] = registers[read + i] / floats[a + i]
+        elif op == MULTIPLY:
+            for i in range(n):
+                registers[write + i] = registers[read + i] * floats[a + i]
+        elif op == ADD:
+            for i in range(n):
+                registers[write + i] = registers[read + i] + floats[a + i]
+        elif op == MULTIPLY_ADD:
+            for i in range(n):
+                registers[write + i] = registers[read + i] * floats[a + i] + floats[b + i]
+        elif op == CLIP:
+            for i in range(n):
+                number = registers[read + i]
+                number = max(number, floats[a + i])
+                registers[write + i] = min(number, floats[b + i])
+        elif op == FILL:
+            for i in range(n):
+                number = registers[read + i]
+                registers[write + i] = floats[a + i] if np.isnan(number) else number
+        elif op == REPLACE:
+            for i in range(n):
+                number = registers[read + i]
+                registers[write + i] = floats[b + i] if number == floats[a + i] else number
+        elif op == IS_MISSING:
+            for i in range(n):
+                registers[write + i] = 1.0 if np.isnan(registers[read + i]) else 0.0
+        elif op == EQUALS:
+            for i in range(n):
+                registers[write + i] = 1.0 if registers[read + i] == floats[a + i] else 0.0
+        elif op == MATCH:
+            feature = read - base
+            code = n + 1
+            column = sources[source + feature]
+            kind = kinds[position, column] if column >= 0 else NULL
+            if kind == IS_STRING:
+                length, first = read_length(payload, values[position, column])
+                code = code_of(payload, first, length, text, text_at, ints, own, n)
+            elif kind == IS_ENUM:
+                symbol = values[position, column]
+                first = symbol_bounds[symbol]
+                code = code_of(symbol_bytes, first, symbol_bounds[symbol + 1] - first, text, text_at, ints, own, n)
+            elif kind != NULL and not np.isnan(registers[read]):
+                code = n
+            registers[write] = code
+            fault = ints[own + n + 1 + code]
+            if fault != 0:
+                where[row] = feature
+                return int(fault)
+        elif op == ENCODE:
+            code = _place(registers[read], floats, a, n)
+            registers[write] = code
+            fault = ints[own + 1 + code]
+            if fault != 0:
+                where[row] = ints[own]
+                return int(fault)
+        elif op == LOOKUP:
+            a += n * int(registers[read])
+            for i in range(n):
+                registers[write + i] = floats[a + i]
+        else:
+            for i in range(n):
+                registers[write + i] = floats[a + i]
+            code = int(registers[read])
+            hot = ints[own + code]
+            if hot >= 0:
+                registers[write + hot] = floats[b + code]
+
+
+@inlined
+def _place(number: float, floats: NDArray[np.float64], keys: int, count: int) -> int:
+    """The number's code among `count` sorted floats from `keys` on."""
+    if np.isnan(number):
+        return count + 1
+    low = 0
+    high = count
+    while low < high:
+        middle = (low + high) // 2
+        if floats[keys + middle] < number:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < count and floats[keys + low] == number else count
