@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streamproc.inference.compiled import Attempt, CompiledModel
 from streamproc.inference.compiling.parts import Estimator, NotCompilableError
 from streamproc.inference.compiling.rows import comparison_rows
-from streamproc.inference.packed import IS_NAN, IS_NULL, Kind
+from streamproc.inference.packed import IS_NAN, IS_NULL, TAKES_NULL, Kind
 from streamproc.models.quiet import quiet
 from streamproc.models.sklearn import SklearnModel
 
@@ -43,6 +43,7 @@ def verify(model: SklearnModel, compiled: CompiledModel) -> None:
         if np.count_nonzero(sound) < _FEWEST_ROWS:
             raise NotCompilableError("too few of the rows that it was tried on could be predicted to compare the results")
         _compare_results(model, compiled.kind, rows[sound], attempt)
+        _check_nulls(compiled, rows, sound)
         _compare_refusals(model, compiled, rows, attempt)
         few = np.flatnonzero(sound)[:_FEW]
         alone = compiled.attempt(rows.iloc[few])
@@ -125,6 +126,15 @@ def _score_bounds(estimator: Estimator, rows: pd.DataFrame) -> NDArray[np.float6
     scores = columns @ np.abs(np.atleast_2d(np.asarray(estimator.coef_, np.float64))).T
     bounds: NDArray[np.float64] = np.maximum(1.0, scores + np.abs(np.ravel(estimator.intercept_)))
     return bounds
+
+
+def _check_nulls(compiled: CompiledModel, rows: pd.DataFrame, sound: NDArray[np.bool_]) -> None:
+    """A feature that may be null, as its flag says, must predict when it is."""
+    null = rows.isna().to_numpy()
+    predicted = null[sound & (np.count_nonzero(null, axis=1) == 1)].any(axis=0)
+    lost = np.flatnonzero((compiled.flags & TAKES_NULL != 0) & ~predicted)
+    if len(lost):
+        raise NotCompilableError(f"a null {compiled.columns[lost[0]]!r} is taken and then refused")
 
 
 def _compare_refusals(model: SklearnModel, compiled: CompiledModel, rows: pd.DataFrame, attempt: Attempt) -> None:

@@ -133,7 +133,8 @@ DEFECTS: dict[str, tuple[str, Callable[[Packed], Packed], str]] = {
     "values next to the right ones": ("forest of numbers", with_all_floats_one_step_higher, "differ"),
     "a mean that is off by a millionth": ("logistic", with_float(0, lambda mean: mean + 1e-6), "differ"),
     "a coefficient that is off by 1e-10": ("ridge", with_float(-2, lambda weight: weight + 1e-10), "differ"),
-    "null taken": ("logistic", with_flags(lambda flags: flags | TAKES_NULL), "refuses rows"),
+    "null taken": ("logistic", with_flags(lambda flags: flags | TAKES_NULL), "null 'a' is taken and then refused"),
+    "infinity taken": ("ridge", with_flags(lambda flags: flags | TAKES_INFINITY), "refuses rows"),
     "null refused in one feature of a tree": ("tree", with_flags(lambda flags: flags & [-1, ~TAKES_NULL, -1]), "'b'"),
     "null refused in one imputed feature": ("imputed", with_flags(lambda flags: flags & [~TAKES_NULL, -1, -1]), "'a'"),
     "infinity refused": ("histogram", with_flags(lambda flags: flags & ~TAKES_INFINITY), "refuses for its"),
@@ -177,6 +178,14 @@ def test_the_rows_are_made_of_the_models_own_numbers_and_categories() -> None:
     of_mixture = pools(SOUND["categories"](), 4)
     assert sorted(of_mixture[3].texts) == ["blue", "green", "red"]
     assert FRAME["b"].mean() == pytest.approx(of_mixture[1].numbers[0][0])
+
+
+def test_thresholds_beside_encoded_columns_belong_to_their_own_feature() -> None:
+    pipeline = make_pipeline(by_color(StandardScaler()), DecisionTreeClassifier(max_depth=3, random_state=1))
+    found = pools(pipeline.fit(MIXED, MIXED["b"] > 4), 4)
+    below, above = MIXED["b"][MIXED["b"] <= 4].max(), MIXED["b"][MIXED["b"] > 4].min()
+    assert below <= found[1].numbers[-1][0] <= above
+    assert [len(found[feature].numbers) for feature in (0, 2)] == [1, 1]
 
 
 @pytest.mark.parametrize("scaler", [StandardScaler, MinMaxScaler, RobustScaler])

@@ -77,19 +77,22 @@ class _Pools:
             return self.walk(state["best_estimator_"], columns)
         if "transformers_" in state:
             return [out for own, chosen in _branches(state, columns) for out in self.walk(own, chosen)]
+        if "transformer_list" in state:
+            return [out for _, own in state["transformer_list"] if own != "drop" for out in self.walk(own, columns)]
         return self._transformed(part, state, columns)
 
     def _transformed(self, part: Estimator, state: Mapping[str, Any], columns: _Columns) -> _Columns:  # as above
         if "categories_" in state:
-            return self._encoded(state["categories_"], columns)
+            self._add_categories(state["categories_"], columns)
+            return [None] * sum(state.get("_n_features_outs", [1] * len(columns)))
         if "statistics_" in state:
-            return self._imputed(state["statistics_"], columns)
+            return self._imputed(part, columns)
         if hasattr(part, "transform"):
             return self._scaled(part, columns)
         self._split(part, columns)
         return columns
 
-    def _encoded(self, categories: Sequence[Any], columns: _Columns) -> _Columns:  # of the features' own types
+    def _add_categories(self, categories: Sequence[Any], columns: _Columns) -> None:  # of the features' own types
         for column, known in zip(columns, categories, strict=False):
             if column is None:
                 continue
@@ -97,15 +100,18 @@ class _Pools:
             pool.is_closed = True
             pool.texts += [value for value in known.tolist() if isinstance(value, str)]
             pool.add([value for value in known.tolist() if isinstance(value, int | float)])
-        return []
 
-    def _imputed(self, statistics: NDArray[Any], columns: _Columns) -> _Columns:  # numbers or text
-        for column, value in zip(columns, statistics.tolist(), strict=False):
+    def _imputed(self, imputer: Estimator, columns: _Columns) -> _Columns:
+        kept: _Columns = []
+        for column, value in zip(columns, imputer.statistics_.tolist(), strict=False):
             if isinstance(value, str) and column is not None:
                 self.features[column.feature].texts.append(value)
             elif isinstance(value, int | float):
                 self._add(column, [value])
-        return columns
+            if imputer.keep_empty_features or value == value:  # noqa: PLR0124 - not NaN
+                kept.append(column)
+        indicators = 0 if imputer.indicator_ is None else len(imputer.indicator_.features_)
+        return kept + [None] * indicators
 
     def _scaled(self, scaler: Estimator, columns: _Columns) -> _Columns:
         width = len(columns)
