@@ -143,6 +143,42 @@ class FeatureColumns:
 
 
 @dataclass(frozen=True, slots=True)
+class Predictions:
+    """What compiled models say of a batch of n rows; the arrays mean nothing for rows that none of them predicted."""
+
+    slots: NDArray[np.int32]
+    """(n,): the model that predicted the row; -1: none did."""
+    status: NDArray[np.uint8]
+    """(n,): 0, or what is wrong with the row, see `inference.packed`."""
+    where: NDArray[np.int32]
+    """(n,): the model's column at fault; -1: none in particular."""
+    label: NDArray[np.int32]
+    """(n,): index of the predicted class; -1: `predict` returned numbers."""
+    numbers: NDArray[np.int32]
+    """(n,): how many numbers `predict` returned."""
+    scores: NDArray[np.int32]
+    """(n,): how many scores there are."""
+    outputs: NDArray[np.float64]
+    """The numbers, then the scores, of one row after another."""
+    output_start: NDArray[np.int64]
+    """(n,)"""
+
+    @classmethod
+    def none(cls, count: int) -> Predictions:
+        """No row is predicted yet."""
+        return cls(
+            slots=np.full(count, -1, np.int32),
+            status=np.zeros(count, np.uint8),
+            where=np.full(count, -1, np.int32),
+            label=np.full(count, -1, np.int32),
+            numbers=np.zeros(count, np.int32),
+            scores=np.zeros(count, np.int32),
+            outputs=np.zeros(0, np.float64),
+            output_start=np.zeros(count, np.int64),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """One record that can't become a prediction, and why. `row` counts in the batch that was processed."""
 
@@ -172,6 +208,35 @@ class OutgoingRecords:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantCounts:
+    """How many records of each of k tenants."""
+
+    names: Sequence[str]
+    """Number → tenant, of more tenants than these."""
+    generation: int
+    """Numbers mean the same within one generation."""
+    numbers: NDArray[np.int32]
+    """(k,), distinct."""
+    counts: NDArray[np.int64]
+    """(k,)"""
+
+    @classmethod
+    def of(cls, names: Sequence[str], generation: int, tenant: NDArray[np.int32]) -> TenantCounts:
+        """Count the (n,) tenant numbers of n records."""
+        if len(tenant) * 8 < len(names):  # few records of few tenants cost what they are, not what is known
+            numbers, counts = np.unique(tenant, return_counts=True)
+        else:
+            every = np.bincount(tenant, minlength=len(names))
+            numbers = np.flatnonzero(every).astype(np.int32)
+            counts = every[numbers]
+        return cls(names, generation, numbers, counts.astype(np.int64))
+
+    def by_name(self) -> dict[str, int]:
+        """Tenant → how many."""
+        return {self.names[number]: count for number, count in zip(self.numbers.tolist(), self.counts.tolist(), strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
 class BatchResult:
     """What became of each record of one batch: an output, a dead letter, or parked."""
 
@@ -184,5 +249,5 @@ class BatchResult:
     dead: tuple[DeadLetter, ...]
     parked: Mapping[str, RecordBatch]
     """Tenant → the records, in order, that wait for the tenant's model, result or turn."""
-    tenants: Mapping[str, int]
-    """Tenant → how many of its records were predicted."""
+    tenants: TenantCounts
+    """How many records of each tenant were predicted."""

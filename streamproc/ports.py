@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from streamproc.batches import OutgoingRecords, PartitionId, RecordBatch
+from streamproc.batches import OutgoingRecords, PartitionId, RecordBatch, TenantCounts
 from streamproc.errors import Reason, Stage, StreamprocError
 
 
@@ -152,8 +152,8 @@ class BatchReport:
     produced: Mapping[str, int]
     """Topic → records handed to the producer."""
     dead_letters: Mapping[Reason, int]
-    tenants: Mapping[str, int]
-    """Tenant → records predicted."""
+    tenants: TenantCounts
+    """Records predicted."""
     latencies: NDArray[np.float64]
     """(outputs,): seconds from the record's time to hand-over to the producer."""
     stage_seconds: Mapping[Stage, float]

@@ -8,21 +8,25 @@ from typing import Self
 
 from threadpoolctl import threadpool_limits
 
-from streamproc.app.brokers import open_sink, open_source
+from streamproc.app.brokers import open_awaited_topics, open_sink, open_source
 from streamproc.app.models import open_infos, open_models, open_store
 from streamproc.app.schemas import open_schemas
 from streamproc.avro.decoder import Decoder
 from streamproc.avro.encoder import PredictionEncoder
+from streamproc.avro.outputs import OutputWriter
 from streamproc.clock import SYSTEM_CLOCK, Clock, Shutdown, StageClock
 from streamproc.config import Settings
 from streamproc.dead_letters import StopShare
 from streamproc.delivery import Delivery
 from streamproc.inference.predictor import LoopPredictor
+from streamproc.inference.repository import CompilingRepository
 from streamproc.models.cache import CachedModelRepository, byte_cache
 from streamproc.models.loader import ModelLoader
 from streamproc.models.serving import TenantModels
 from streamproc.models.sql.infos import SQLAlchemyModelInfoRepository
 from streamproc.pipeline import Pipeline
+from streamproc.pipeline.fused import FusedModels
+from streamproc.pipeline.native import NativePath
 from streamproc.processor import LoopLimits, StreamProcessor
 from streamproc.telemetry.health import Health
 from streamproc.telemetry.http import TelemetryServer
@@ -60,17 +64,23 @@ class Replica:
             monotonic=clock.monotonic,
             stall_seconds=_STALL_SECONDS,
             dependencies=[_MODELS],
-            missing=lambda: self._loader.unavailable,
+            missing=lambda: self._loader.unavailable or self._awaited_topics.reason,
         )
+        self._awaited_topics = open_awaited_topics(settings)
         self._infos = open_infos(settings)
         cached, self._loader = _models(settings, self._infos, metrics, self.health, clock)
-        serving = TenantModels(self._loader, cached, metrics, monotonic=clock.monotonic)
-        self.processor = _processor(settings, serving, Observers([metrics, self.health]), clock)
+        writer = OutputWriter(settings.models.scores)
+        fused = FusedModels(writer)
+        serving = TenantModels(self._loader, cached, fused, metrics, monotonic=clock.monotonic)
+        stages = StageClock(clock)
+        pipeline = _pipeline(settings, serving, fused, writer, stages, clock)
+        self.processor = _processor(settings, serving, pipeline, Observers([metrics, self.health]), stages, clock)
         self._server = TelemetryServer(metrics.registry, self.health, host=settings.http.host, port=settings.http.port)
 
     def run(self) -> None:
         """Process until `processor.stop()`; see `StreamProcessor.run` for what it raises."""
         self._loader.start()
+        self._awaited_topics.start()
         gc.collect()
         gc.freeze()  # what is loaded now stays; to look at it again and again would cost half of the throughput
         with threadpool_limits(1):  # parallelism comes from replicas; a pool for each prediction would fight over the cores
@@ -80,6 +90,7 @@ class Replica:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._awaited_topics.close()
         self._loader.close()
         self._infos.close()
         self._server.close()
@@ -90,7 +101,10 @@ def _models(
 ) -> tuple[CachedModelRepository, ModelLoader]:
     models = settings.models
     cached = CachedModelRepository(
-        open_models(settings, infos), byte_cache(models.cache_bytes), observer=metrics, monotonic=clock.monotonic
+        CompilingRepository(open_models(settings, infos), observer=metrics),
+        byte_cache(models.cache_bytes),
+        observer=metrics,
+        monotonic=clock.monotonic,
     )
     loader = ModelLoader(
         infos,
@@ -105,25 +119,34 @@ def _models(
     return cached, loader
 
 
-def _processor(settings: Settings, serving: TenantModels, observer: Observers, clock: Clock) -> StreamProcessor:
-    stages = StageClock(clock)
-    shutdown = Shutdown(clock, _SHUTDOWN_SHARE * settings.shutdown_timeout_seconds)
-    pipeline = Pipeline(
-        Decoder(
-            open_schemas(settings),
-            framing=settings.avro.framing,
-            tenant_field=settings.records.tenant_field,
-            event_time_field=settings.records.event_time_field,
-            max_record_bytes=settings.avro.max_record_bytes,
-        ),
+def _pipeline(
+    settings: Settings, serving: TenantModels, fused: FusedModels, writer: OutputWriter, stages: StageClock, clock: Clock
+) -> Pipeline:
+    decoder = Decoder(
+        open_schemas(settings),
+        framing=settings.avro.framing,
+        tenant_field=settings.records.tenant_field,
+        event_time_field=settings.records.event_time_field,
+        max_record_bytes=settings.avro.max_record_bytes,
+    )
+    predictor, encoder = LoopPredictor(monotonic=clock.monotonic), PredictionEncoder(settings.models.scores)
+    return Pipeline(
+        decoder,
         serving,
-        LoopPredictor(monotonic=clock.monotonic),
-        PredictionEncoder(settings.models.scores),
+        fused,
+        NativePath(predictor, encoder, stages=stages, clock=clock),
+        writer,
         output_topic=settings.kafka.output_topic,
         max_seconds=settings.batch.max_seconds,
         stages=stages,
         clock=clock,
     )
+
+
+def _processor(
+    settings: Settings, serving: TenantModels, pipeline: Pipeline, observer: Observers, stages: StageClock, clock: Clock
+) -> StreamProcessor:
+    shutdown = Shutdown(clock, _SHUTDOWN_SHARE * settings.shutdown_timeout_seconds)
     delivery = Delivery(
         open_sink(settings, patience=shutdown.seconds_left, waiting=observer.waiting),
         StopShare(settings.dead_letters.stop_share, settings.dead_letters.over_records),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from streamproc import captures
 from streamproc.avro import frames
 from streamproc.avro.captured import Captured, capture
 from streamproc.avro.column_reader import read_columns
+from streamproc.avro.columns import NUMBERS, SCALARS, Column, Form
 from streamproc.avro.faults import FaultText, status_of
 from streamproc.avro.listed import Framing
 from streamproc.avro.plans import SchemaPlans
@@ -19,17 +21,62 @@ from streamproc.avro.schemas import RecordSchema, SchemaSource
 from streamproc.avro.split import SplitBatch, Splitter
 from streamproc.avro.tenants import TenantDirectory, refused_text
 from streamproc.batches import FeatureColumns, Headers, RecordBatch
+from streamproc.captures import Captures
 from streamproc.errors import RecordError
 
 
 @dataclass(frozen=True, slots=True)
-class _Walk:
-    """All rows of one schema."""
+class Walk:
+    """All rows of one schema, captured; what kernels predict from."""
 
     plans: SchemaPlans
     captured: Captured
     rows: NDArray[np.int64]
     """Ascending."""
+
+    @property
+    def captures(self) -> Captures:
+        """One row for each of `rows`."""
+        captured = self.captured
+        return Captures(captured.buffer, captured.values, captured.kinds, captured.program.symbol_text)
+
+    @property
+    def version(self) -> object:
+        """The same object for as long as `sources` answers the same."""
+        return self.captured.program
+
+    def sources(self, names: tuple[str, ...], n_columns: int | None, text: tuple[bool, ...]) -> NDArray[np.int32] | None:
+        """(columns,): the capture slot of each column of a model that reads these features, -1: always null.
+
+        None where a column can't be read from a slot as it is: vectors, texts where the model reads numbers, features that
+        weren't captured.
+        """
+        columns = self.plans.columns(names, n_columns)
+        slots = self.captured.program.slots
+        if len(columns) != len(text) or not all(map(_is_plain, columns, text)):
+            return None
+        if not all(column.form is Form.ABSENT or column.path in slots for column in columns):
+            return None
+        return np.array([-1 if column.form is Form.ABSENT else slots[column.path] for column in columns], np.int32)
+
+
+def _is_plain(column: Column, text: bool) -> bool:  # noqa: FBT001 - an attribute of the model's column
+    if column.form is Form.ABSENT:
+        return column.width == 1
+    if text:
+        return column.form is Form.OBJECT and column.types.kinds <= SCALARS
+    return column.form in (Form.INTEGER, Form.BOOLEAN, Form.FLOAT) and column.types.kinds <= NUMBERS
+
+
+class OutputFrame(NamedTuple):
+    """The first part of each output record; what comes second is the prediction."""
+
+    body: NDArray[np.int64]
+    """(n,): where in the payload the input's body starts."""
+    prefix: NDArray[np.int32]
+    """(n,): which of `prefixes` stands before it; -1: none."""
+    prefixes: NDArray[np.uint8]
+    """(schemas, bytes)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +87,8 @@ class DecodedBatch:
     """(n,): 0, or the code of the reason why the record can't be used."""
     tenants: Sequence[str]
     """The tenants that are known by now: those of these records, and more."""
+    generation: int
+    """Of the tenants' numbers: they mean the same within one."""
     tenant: NDArray[np.int32]
     """(n,): index into `tenants`; -1: none."""
     event_time: NDArray[np.int64]
@@ -50,7 +99,7 @@ class DecodedBatch:
     _decoder: Decoder
     _batch: RecordBatch
     _split: SplitBatch
-    _walks: tuple[_Walk, ...]
+    walks: tuple[Walk, ...]
     """One a schema."""
 
     def error(self, row: int) -> RecordError:
@@ -59,7 +108,7 @@ class DecodedBatch:
             return self._split.refused[row]
         schema = int(self.schema[row])
         position, instruction = self._split.place[row].tolist()
-        field = self._walks[schema].captured.program.trail[instruction] if schema >= 0 else ""
+        field = self.walks[schema].captured.program.trail[instruction] if schema >= 0 else ""
         return self._decoder.fault_text.error(int(self._split.fault[row]), position, field)
 
     def named_tenant(self, row: int) -> str | None:
@@ -67,7 +116,7 @@ class DecodedBatch:
         index, schema = int(self.tenant[row]), int(self.schema[row])
         if index >= 0 or schema < 0:
             return self.tenants[index] if index >= 0 else None
-        walked, field = self._walks[schema], self._decoder.fault_text.tenant_field
+        walked, field = self.walks[schema], self._decoder.fault_text.tenant_field
         position = int(np.searchsorted(walked.rows, row))
         return refused_text(walked.captured, field, position, int(self._split.fault[row]))
 
@@ -83,37 +132,28 @@ class DecodedBatch:
             n_columns: how many columns the names make; None: one each.
 
         """
-        walked = self._walks[schema]
+        walked = self.walks[schema]
         columns = walked.plans.columns(names, n_columns)
         if all(column.path in walked.captured.program.slots for column in columns):
             return read_columns(columns, walked.captured.take(np.searchsorted(walked.rows, rows)))
         program = walked.plans.program_of(columns)
         return read_columns(columns, capture(self._batch, self._split, program, rows, self._decoder.max_record_bytes))
 
-    def output_values(self, rows: NDArray[np.int64], suffixes: Sequence[bytes]) -> list[bytes]:
-        """The records' bodies, framed as they came but naming the output schema, each followed by its suffix."""
-        payload = self._batch.payload
-        starts, ends = self._split.body[rows].tolist(), self._batch.bounds[rows + 1].tolist()
-        prefixes = self._prefixes(rows)
-        return [
-            prefix + payload[start:end] + suffix
-            for prefix, start, end, suffix in zip(prefixes, starts, ends, suffixes, strict=True)
-        ]
-
-    def _prefixes(self, rows: NDArray[np.int64]) -> list[bytes]:
-        by_prefix = self._split.form[rows] == frames.BY_PREFIX
-        schema = self.schema[rows]
-        prefix_of = {
-            number: frames.frame_prefix(self._decoder.framing, self.schemas[number].output_ref)
-            for number in np.unique(schema[by_prefix]).tolist()
-        }
-        return [
-            prefix_of[number] if prefixed else b"" for number, prefixed in zip(schema.tolist(), by_prefix.tolist(), strict=True)
-        ]
+    def output_frame(self) -> OutputFrame:
+        """What stands before each prediction: a frame that names the output schema, and the input's body."""
+        prefix = np.where(self._split.form == frames.BY_PREFIX, self.schema, np.int32(-1))
+        used = {number: self.schemas[number].output_ref for number in np.unique(prefix).tolist() if number >= 0}
+        raw = {number: frames.frame_prefix(self._decoder.framing, ref) for number, ref in used.items()}
+        prefixes = np.zeros((len(self.schemas), max(map(len, raw.values()), default=0)), np.uint8)
+        for number, frame in raw.items():
+            prefixes[number] = np.frombuffer(frame, np.uint8)
+        return OutputFrame(self._split.body, prefix, prefixes)
 
     def output_headers(self, rows: NDArray[np.int64]) -> list[Headers | None]:
         """The records' headers; one that names the schema names the output schema where it was used, and is gone elsewhere."""
         headers, form = self._batch.headers, self._split.form
+        if not any(headers):
+            return [None] * len(rows)
         return [
             frames.framed_headers(headers[row], int(form[row]), self.schemas[self.schema[row]].output_ref)
             if headers[row]
@@ -161,6 +201,7 @@ class Decoder:
         return DecodedBatch(
             status=status_of(split.fault, split.refused),
             tenants=self.tenants.names,
+            generation=self.tenants.generation,
             tenant=tenant,
             event_time=event_time,
             schemas=tuple(split.schemas),
@@ -168,18 +209,18 @@ class Decoder:
             _decoder=self,
             _batch=batch,
             _split=split,
-            _walks=walks,
+            walks=walks,
         )
 
-    def _walk(self, batch: RecordBatch, split: SplitBatch, number: int) -> _Walk:
+    def _walk(self, batch: RecordBatch, split: SplitBatch, number: int) -> Walk:
         schema = split.schemas[number]
         if schema not in self._plans:
             self._plans[schema] = SchemaPlans(schema, tenant_field=self._tenant_field, event_time_field=self._event_time_field)
         plans = self._plans[schema]
         rows = np.flatnonzero(split.schema == number)
-        return _Walk(plans, capture(batch, split, plans.program, rows, self.max_record_bytes), rows)
+        return Walk(plans, capture(batch, split, plans.program, rows, self.max_record_bytes), rows)
 
-    def _times(self, walked: _Walk) -> NDArray[np.int64]:
+    def _times(self, walked: Walk) -> NDArray[np.int64]:
         """(m,): the event times of all rows of a schema in ms, -1 where there is none."""
         if self._event_time_field is None or walked.plans.time_divisor is None:
             return np.full(len(walked.rows), -1, np.int64)

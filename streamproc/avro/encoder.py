@@ -147,7 +147,7 @@ def _encode_values(values: NDArray[Any], count: int) -> list[bytes | None]:  # a
         encoded = _slices(values.astype("<f8").tobytes(), 8, count)
         sound: list[bool] = np.isfinite(values.astype(np.float64)).tolist()
         return [_DOUBLE + double if is_sound else None for double, is_sound in zip(encoded, sound, strict=True)]
-    return [_encode_scalar(value) for value in values.tolist()]
+    return [encode_scalar(value) for value in values.tolist()]
 
 
 def _encode_array(row: NDArray[Any]) -> bytes | None:  # as in `encode`
@@ -166,11 +166,11 @@ def _is_number(value: object) -> bool:
     return isinstance(value, bool | int | float | np.bool_ | np.number) and not isinstance(value, complex | np.complexfloating)
 
 
-def _encode_scalar(value: object) -> bytes | None:
-    """By the kind of the element; a bool is an int to Python, so it comes first."""
+def encode_scalar(value: object) -> bytes | None:
+    """A value of the union `value`, by its kind; None where it fits no branch."""
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, bool):
+    if isinstance(value, bool):  # an int to Python, so it comes first
         return _BOOLEAN + (b"\x01" if value else b"\x00")
     if isinstance(value, int):
         return _LONG + encode_long(value) if -_MAX_LONG - 1 <= value <= _MAX_LONG else None

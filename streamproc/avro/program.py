@@ -29,6 +29,7 @@ from streamproc.avro.types import (
     RecordType,
     UnionType,
 )
+from streamproc.captures import Symbols
 
 _SCALARS: Final = {"float": op.FLOAT, "long": op.LONG, "int": op.INT, "boolean": op.BOOLEAN}
 _WIDTHS: Final = {"float": 4, "double": 8}
@@ -46,6 +47,8 @@ class Program:
     """Path → the slot that captures it; a path that the schema lacks has a slot that stays null."""
     symbols: tuple[str, ...]
     """The symbols of all captured enums."""
+    symbol_text: Symbols
+    """The same, as kernels read them."""
     elements: Mapping[int, Elements]
     """Slot of an array → what its elements are; a path too long to be walked has none."""
     trail: tuple[str, ...]
@@ -112,6 +115,7 @@ class _Compiler:
             jumps=np.array(self._table.jumps or [0], np.int64),
             slots={path: slot for slot, path in enumerate(order)},
             symbols=tuple(self._symbol_list),
+            symbol_text=Symbols.of(self._symbol_list),
             elements=self._elements,
             trail=tuple(self._table.trail),
         )

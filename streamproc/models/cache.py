@@ -53,6 +53,8 @@ class CachedModelRepository(ModelRepository):
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._flights: dict[str, Future[Model]] = {}
+        self._present: set[str] = set()
+        self._evicted: list[str] = []
 
     def get_model(self, model_id: str) -> Model:
         """See `ModelRepository`.
@@ -77,6 +79,12 @@ class CachedModelRepository(ModelRepository):
         """The model, if it is here; counts as a use of it. Never waits for a load."""
         with self._lock:
             return self._cache.get(model_id)
+
+    def evicted(self) -> list[str]:
+        """The ids of models that the cache dropped since the last call; some may be back. Noticed when a model is added."""
+        with self._lock:
+            evicted, self._evicted = self._evicted, []
+            return evicted
 
     def _fly(self, model_id: str, flight: Future[Model]) -> None:
         """Load and keep the model. The flight ends, whatever happens, and only after the cache has what it brought."""
@@ -118,11 +126,14 @@ class CachedModelRepository(ModelRepository):
 
     def _keep(self, model_id: str, model: Model) -> None:
         with self._lock:
-            before = len(self._cache)
             self._cache[model_id] = model
+            self._present.add(model_id)
             models, size = len(self._cache), self._cache.currsize
+            gone = [one for one in self._present if one not in self._cache] if len(self._present) > models else []
+            self._present.difference_update(gone)
+            self._evicted += gone
         if self._observer is not None:
-            for _ in range(before + 1 - models):
+            for _ in gone:
                 self._observer.model_evicted()
             self._observer.cache_changed(models, int(size))
 

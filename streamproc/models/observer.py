@@ -11,8 +11,8 @@ ServedBy = Literal["linear", "trees", "histogram", "native"]
 class ModelObserver(Protocol):
     """Told by the loop and by loader threads: safe to be called by several threads, quick, and never raises."""
 
-    def model_requested(self, result: Literal["hit", "miss", "negative"]) -> None:
-        """A tenant's model was looked up once for one batch; negative: known to have none that works."""
+    def model_requested(self, result: Literal["hit", "miss", "negative"], tenants: int = 1) -> None:
+        """So many tenants' models were looked up, once for one batch; negative: known to have none that works."""
 
     def model_loaded(self, seconds: float) -> None:
         """An artifact became a model."""

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import fastavro
 import numpy as np
+from numpy.typing import NDArray
 
 from streamproc import captures
 from streamproc.avro.decoder import Decoder
@@ -19,15 +20,19 @@ from streamproc.avro.display import record_as_json
 from streamproc.avro.encoder import PredictionEncoder, encode_string
 from streamproc.avro.fields import field_types
 from streamproc.avro.from_json import json_to_avro
+from streamproc.avro.outputs import OutputWriter
 from streamproc.avro.schemas import RecordSchema, SchemaIds, record_schema
 from streamproc.batches import PartitionId, RecordBatch, bounds_of
 from streamproc.clock import Clock, StageClock
 from streamproc.errors import Reason, RecordError, RefusedError, Stage
 from streamproc.inference.predictor import LoopPredictor
-from streamproc.models.base import Model, ModelInfo
+from streamproc.models.base import Model, ModelInfo, Variant
+from streamproc.models.routes import NO_SLOT
 from streamproc.models.serving import Route, Served, Unserved
 from streamproc.operations.shown import JsonObject
 from streamproc.pipeline import Pipeline
+from streamproc.pipeline.fused import FusedModels
+from streamproc.pipeline.native import NativePath
 
 _BATCH_RECORDS = 1000
 
@@ -113,7 +118,8 @@ def predicted(
         clock: when the prediction was made.
 
     """
-    stages = StageClock(clock)
+    stages, writer = StageClock(clock), OutputWriter(scores)
+    fused = FusedModels(writer)
     pipeline = Pipeline(
         Decoder(
             _OneSchema(records.schema),
@@ -122,9 +128,10 @@ def predicted(
             event_time_field=None,
             max_record_bytes=max_record_bytes,
         ),
-        _OneTenant(served),
-        LoopPredictor(monotonic=clock.monotonic),
-        PredictionEncoder(scores),
+        _OneTenant(served, fused),
+        fused,
+        NativePath(LoopPredictor(monotonic=clock.monotonic), PredictionEncoder(scores), stages=stages, clock=clock),
+        writer,
         output_topic="",
         max_seconds=inf,
         stages=stages,
@@ -140,12 +147,27 @@ def predicted(
 class _OneTenant:
     """A `Router` with one route."""
 
-    def __init__(self, served: TenantModel) -> None:
+    def __init__(self, served: TenantModel, fused: FusedModels) -> None:
         self._served = served
+        self._slot = fused.install(served.info.model_id, served.model)
+        self._variant = list(Variant).index(served.info.variant)
 
-    def route(self, tenant: str) -> Route:
+    def begin_batch(self, generation: int, tenants: int) -> None:
+        """Numbers are not kept."""
+
+    def slots(self, numbers: NDArray[np.int32]) -> NDArray[np.int32]:
+        return np.full(len(numbers), NO_SLOT, np.int32)
+
+    def variants(self, numbers: NDArray[np.int32]) -> NDArray[np.uint8]:
+        return np.full(len(numbers), self._variant, np.uint8)
+
+    def used(self, slots: NDArray[np.int32], tenants: int) -> None:
+        """Nothing is dropped."""
+
+    def route(self, tenant: str, number: int) -> Route:
+        del number
         if tenant == self._served.tenant:
-            return Served(self._served.info, self._served.model)
+            return Served(self._served.info, self._served.model, self._slot)
         text = f"the record names another tenant than --tenant {self._served.tenant}"
         return Unserved(RecordError(Reason.TENANT_NOT_ALLOWED, Stage.ROUTE, text))
 

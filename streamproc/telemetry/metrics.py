@@ -16,7 +16,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from streamproc.batches import PartitionId
+from streamproc.batches import PartitionId, TenantCounts
 from streamproc.errors import Reason, Stage
 from streamproc.models.observer import ServedBy
 from streamproc.ports import BatchReport, CommitReport, PartitionLag
@@ -155,9 +155,9 @@ class Metrics:
 
     # ModelObserver
 
-    def model_requested(self, result: Literal["hit", "miss", "negative"]) -> None:
-        """A tenant's model was looked up once for one batch."""
-        self._requests.labels(result).inc()
+    def model_requested(self, result: Literal["hit", "miss", "negative"], tenants: int = 1) -> None:
+        """So many tenants' models were looked up, once for one batch."""
+        self._requests.labels(result).inc(tenants)
 
     def model_loaded(self, seconds: float) -> None:
         """An artifact became a model."""
@@ -180,15 +180,10 @@ class Metrics:
         """The cache dropped a model to make room."""
         self._evictions.inc()
 
-    def _count_tenants(self, tenants: Mapping[str, int]) -> None:
-        if not tenants:
-            return
-        labelled: Tally[str] = Tally()
-        for tenant, records in tenants.items():
-            labelled[self._tenants.label(tenant)] += records
-        for label, records in labelled.items():
+    def _count_tenants(self, tenants: TenantCounts) -> None:
+        for label, records in self._tenants.tally(tenants):
             self._tenant_records.labels(label).inc(records)
-        self._tenant_batch.observe(np.fromiter(tenants.values(), np.float64, len(tenants)))
+        self._tenant_batch.observe(tenants.counts.astype(np.float64))
 
     def _show_lags(self, lags: Mapping[PartitionId, PartitionLag]) -> None:
         for partition, lag in lags.items():

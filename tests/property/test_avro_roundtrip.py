@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.avro import Json, decoder, encoded, read
-from support.records import record_batch
+from support.records import output_values, record_batch
 
 from streamproc.avro.display import record_as_json
 from streamproc.avro.encoder import PredictionEncoder
@@ -254,7 +254,8 @@ def test_an_output_record_is_the_input_and_its_prediction(
     schema, records = drawn
     bodies = [encoded(schema, record) for record in records]
     subject = record_schema(schema, SchemaIds())
-    decoded = decoder(schema).decode(record_batch([*bodies]))
+    batch = record_batch([*bodies])
+    decoded = decoder(schema).decode(batch)
     count = len(bodies)
     suffixes = PredictionEncoder(scores=True).encode(
         np.arange(count) / 7,
@@ -267,7 +268,7 @@ def test_an_output_record_is_the_input_and_its_prediction(
         partitions=np.zeros(count, np.int32),
         offsets=np.full(count, offset),
     )
-    values = decoded.output_values(np.arange(count), suffixes.suffixes)
+    values = output_values(batch, decoded, suffixes.suffixes)
     output = json.loads(subject.output.text)
     for row, value in enumerate(values):
         record, used = read(output, value)

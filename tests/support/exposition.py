@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from support.records import tenant_counts
 
 from streamproc.batches import PartitionId
 from streamproc.errors import Reason, Stage
@@ -20,7 +21,7 @@ def exercised(metrics: Metrics) -> Metrics:
             consumed={EVENTS: 1000},
             produced={"predictions": 900, "events.dead-letters": 100},
             dead_letters={Reason.UNDECODABLE: 100},
-            tenants={"acme": 600, "globex": 300},
+            tenants=tenant_counts({"acme": 600, "globex": 300}),
             latencies=np.full(900, 0.02),
             stage_seconds=dict.fromkeys(Stage, 0.001),
             parked_records=5,

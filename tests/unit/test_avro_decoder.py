@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.avro import Json, OneSchema, decoder, encoded, record_type
-from support.records import record_batch
+from support.records import output_values, record_batch
 
 from streamproc.avro import plans
 from streamproc.avro.decoder import DecodedBatch, Decoder
@@ -78,14 +78,15 @@ def test_records_of_one_batch_may_have_different_schemas(tmp_path: Path) -> None
         b"\x00\x00\x00\x00\x09" + second,
         b"\x00\x00\x00\x00\x05" + second,
     ]
-    decoded = confluent(tmp_path).decode(record_batch(values))
+    batch = record_batch(values)
+    decoded = confluent(tmp_path).decode(batch)
     assert decoded.status.tolist() == [0, 0, Reason.UNKNOWN_SCHEMA.code, 0]
     assert decoded.schema.tolist() == [0, 1, -1, 1]
     assert decoded.tenants == ["7"]
     assert tenants(decoded) == ["7", "7", None, "7"]
     assert "schema id 9" in decoded.error(2).message
     assert decoded.features(1, np.array([3, 1]), ("x", "y")).arrays[0].tolist() == [2.5, 2.5]
-    outputs = decoded.output_values(np.array([0, 1]), [b"A", b"B"])
+    outputs = output_values(batch, decoded, [b"A", b"B"])
     assert outputs == [b"\x00\x00\x00\x00\x02" + simple("7") + b"A", b"\x00\x00\x00\x00\x06" + second + b"B"]
 
 
@@ -102,7 +103,7 @@ def test_a_header_names_the_schema_and_the_value_is_the_body(tmp_path: Path) -> 
     assert tenants(decoded) == ["a", "b", "c", "d"]
     rows = np.arange(4)
     frame = b"\x00\x00\x00\x00\x02"
-    assert decoded.output_values(rows, [b""] * 4) == [simple("a"), simple("b"), frame + simple("c"), frame + simple("d")]
+    assert output_values(batch, decoded, [b""] * 4) == [simple("a"), simple("b"), frame + simple("c"), frame + simple("d")]
     assert decoded.output_headers(rows) == [
         [("k", b"v"), ("n", None), ("__value_schema_id", b"\x01" + b"\x22" * 16)],
         [("__value_schema_id", b"\x00\x00\x00\x00\x02")],
@@ -116,7 +117,7 @@ def test_a_body_that_begins_like_a_frame_is_whole_where_a_header_names_the_schem
     batch = with_headers(record_batch([body]), [("__value_schema_id", b"\x00\x00\x00\x00\x05")])
     decoded = confluent(tmp_path).decode(batch)
     assert tenants(decoded) == ["7"]
-    assert decoded.output_values(np.array([0]), [b"!"]) == [body + b"!"]
+    assert output_values(batch, decoded, [b"!"]) == [body + b"!"]
 
 
 @pytest.mark.parametrize(
@@ -145,10 +146,11 @@ def test_frames_without_ids_ignore_the_header_and_drop_it(framing: Any) -> None:
     subject = decoder(SIMPLE, framing=framing)
     schema = record_schema(SIMPLE, SchemaIds())
     frame = b"\xc3\x01" + schema.writer.fingerprint if framing == "single_object" else b""
-    decoded = subject.decode(with_headers(record_batch([frame + simple("a")]), [("__value_schema_id", b"x"), ("k", b"v")]))
+    batch = with_headers(record_batch([frame + simple("a")]), [("__value_schema_id", b"x"), ("k", b"v")])
+    decoded = subject.decode(batch)
     assert tenants(decoded) == ["a"]
     output_frame = b"\xc3\x01" + schema.output.fingerprint if framing == "single_object" else b""
-    assert decoded.output_values(np.array([0]), [b"!"]) == [output_frame + simple("a") + b"!"]
+    assert output_values(batch, decoded, [b"!"]) == [output_frame + simple("a") + b"!"]
     assert decoded.output_headers(np.array([0])) == [[("k", b"v")]]
 
 
@@ -433,7 +435,7 @@ def test_what_was_wanted_once_is_captured_on_the_first_walk() -> None:
     subject = decoder(SIMPLE)
     batch = record_batch([simple()])
     subject.decode(batch).features(0, np.array([0]), ("x",))
-    (walked,) = subject.decode(batch)._walks
+    (walked,) = subject.decode(batch).walks
     assert "x" in walked.captured.program.slots
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.records import record_batch
+from support.records import record_batch, tenant_counts
 
 from streamproc.batches import BatchResult, DeadLetter, Headers, OutgoingRecords, RecordBatch
 from streamproc.dead_letters import StopShare, TooManyDeadLettersError, dead_letter_records, without_values
@@ -93,7 +93,7 @@ def result(predicted: int, *dead: DeadLetter) -> BatchResult:
         event_times=np.zeros(0, np.int64),
         dead=dead,
         parked={},
-        tenants={},
+        tenants=tenant_counts({}),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from support.records import record_batch
+from support.records import record_batch, tenant_counts
 
 from streamproc.batches import BatchResult, DeadLetter, OutgoingRecords, PartitionId
 from streamproc.dead_letters import StopShare
@@ -61,7 +61,7 @@ def result(
         event_times=np.zeros(n, np.int64),
         dead=tuple(dead),
         parked={},
-        tenants={},
+        tenants=tenant_counts({}),
     )
 
 

@@ -54,8 +54,8 @@ class Diary:
     def __init__(self) -> None:
         self.events: list[object] = []
 
-    def model_requested(self, result: Literal["hit", "miss", "negative"]) -> None:
-        self.events.append(result)
+    def model_requested(self, result: Literal["hit", "miss", "negative"], tenants: int = 1) -> None:
+        self.events += [result] * tenants
 
     def model_loaded(self, seconds: float) -> None:
         self.events.append(("loaded", seconds))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from streamproc.avro.decoder import Decoder
 from streamproc.avro.encoder import PredictionEncoder
 from streamproc.avro.listed import ListedSchemas, SchemaEntry
+from streamproc.avro.outputs import OutputWriter
 from streamproc.batches import BatchResult, PartitionId, RecordBatch
 from streamproc.clock import Clock, Shutdown, StageClock
 from streamproc.dead_letters import StopShare, TooManyDeadLettersError
@@ -27,6 +28,8 @@ from streamproc.models.base import Model, ModelInfo, ModelMetadata, OutputKind
 from streamproc.models.loader import Arrival, Loaded, NotLoaded
 from streamproc.models.serving import TenantModels
 from streamproc.pipeline import Pipeline
+from streamproc.pipeline.fused import FusedModels
+from streamproc.pipeline.native import NativePath
 from streamproc.ports import BatchReport, CommitReport
 from streamproc.processor import LoopLimits, StreamProcessor
 from streamproc.testing import InMemoryBroker, InMemorySink, InMemorySource
@@ -91,6 +94,9 @@ class OneModel:
     def cached(self, model_id: str) -> Model | None:
         return self._model if model_id == "m@1" else None
 
+    def evicted(self) -> list[str]:
+        return []
+
 
 class Ears:
     """Hears what the loop and the models report."""
@@ -115,7 +121,7 @@ class Ears:
     def waiting(self, what: str | None) -> None:
         self.waits.append(what)
 
-    def model_requested(self, result: str) -> None:
+    def model_requested(self, result: str, tenants: int = 1) -> None:
         pass
 
     def model_loaded(self, seconds: float) -> None:
@@ -158,15 +164,18 @@ class World:
     def processor(self, *, max_parked: int = 1000, stop_share: StopShare | None = None) -> StreamProcessor:
         clock = Clock(monotonic=lambda: self.now, wall=lambda: 2.0, sleep=self.sleep)
         stages = StageClock(clock)
-        models = TenantModels(self.loader, OneModel(self.model), self.ears, monotonic=clock.monotonic)
+        writer = OutputWriter(scores=True)
+        fused = FusedModels(writer)
+        models = TenantModels(self.loader, OneModel(self.model), fused, self.ears, monotonic=clock.monotonic)
         decoder = Decoder(
             self.schemas, framing="confluent", tenant_field="tenant_id", event_time_field=None, max_record_bytes=1000
         )
         pipeline = Pipeline(
             decoder,
             models,
-            LoopPredictor(monotonic=clock.monotonic),
-            PredictionEncoder(scores=True),
+            fused,
+            NativePath(LoopPredictor(monotonic=clock.monotonic), PredictionEncoder(scores=True), stages=stages, clock=clock),
+            writer,
             output_topic="predictions",
             max_seconds=5,
             stages=stages,
@@ -390,7 +399,7 @@ def test_tenants_for_whom_a_pass_has_no_time_left_get_their_turn_in_the_next(wor
     world.produce(("a", 3.0), ("b", 4.0), ("a", 5.0))
     world.ears.reports.clear()
     run_until(world, processor, lambda: world.committed() == 5)
-    turns = [dict(report.tenants) for report in world.ears.reports if report.tenants]
+    turns = [turn for report in world.ears.reports if (turn := report.tenants.by_name())]
     assert turns == [{"a": 2}, {"b": 1}]
 
 

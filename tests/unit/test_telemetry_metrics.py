@@ -9,8 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from support.records import tenant_counts
 
-from streamproc.batches import PartitionId
+from streamproc.batches import PartitionId, TenantCounts
 from streamproc.errors import Reason, Stage
 from streamproc.models.observer import KindObserver, ModelObserver
 from streamproc.ports import BatchReport, CommitReport, PartitionLag, ProcessorObserver
@@ -60,7 +61,7 @@ def report(**values: object) -> BatchReport:
         "consumed": {},
         "produced": {},
         "dead_letters": {},
-        "tenants": {},
+        "tenants": tenant_counts({}),
         "latencies": np.zeros(0),
         "stage_seconds": {},
         "parked_records": 0,
@@ -94,7 +95,7 @@ def busy() -> Metrics:
             consumed={P0: 3, P1: 2},
             produced={"predictions": 4},
             dead_letters={Reason.BAD_FRAMING: 1},
-            tenants={"a": 3, "b": 1},
+            tenants=tenant_counts({"a": 3, "b": 1}),
             latencies=np.array([0.001, 0.0011, 0.2, 5000.0]),
             stage_seconds={Stage.POLL: 0.02, Stage.COMMIT: 0.3},
             parked_records=7,
@@ -213,8 +214,8 @@ def test_what_happens_to_models_is_counted() -> None:
 
 def test_tenants_beyond_the_limit_share_one_series() -> None:
     shown = metrics(tenant_limit=2, tenants=("named",))
-    shown.batch_done(report(tenants={"first": 1, "second": 2, "third": 4, "named": 8}))
-    shown.batch_done(report(tenants={"second": 16, "first": 32}))
+    shown.batch_done(report(tenants=tenant_counts({"first": 1, "second": 2, "third": 4, "named": 8})))
+    shown.batch_done(report(tenants=tenant_counts({"second": 16, "first": 32})))
     tenants = {dict(labels)["tenant"] for labels in series(shown, "tenant_records_total")}
     assert tenants == {"named", "first", "__other__"}
     assert value(shown, "tenant_records_total", {"tenant": "__other__"}) == 22
@@ -223,17 +224,26 @@ def test_tenants_beyond_the_limit_share_one_series() -> None:
 
 def test_a_tenant_named_like_the_rest_takes_no_place() -> None:
     labels = TenantLabels(["__other__"], 1)
-    assert labels.label("__other__") == "__other__"
-    assert labels.label("first") == "first"
+    assert labels.tally(tenant_counts({"__other__": 2, "first": 1})) == [("__other__", 2), ("first", 1)]
 
 
 def test_a_limit_of_zero_gives_no_tenant_a_series() -> None:
-    assert TenantLabels([], 0).label("a") == "__other__"
+    assert TenantLabels([], 0).tally(tenant_counts({"a": 1, "b": 4})) == [("__other__", 5)]
+
+
+def test_a_tenant_keeps_its_series_when_its_number_changes() -> None:
+    labels = TenantLabels([], 2)
+    assert labels.tally(TenantCounts(["a", "b"], 0, np.array([0, 1], np.int32), np.array([1, 2]))) == [("a", 1), ("b", 2)]
+    assert labels.tally(TenantCounts(["a", "b", "c"], 0, np.array([2], np.int32), np.array([9]))) == [("__other__", 9)]
+    assert labels.tally(TenantCounts(["b", "c"], 1, np.array([0, 1], np.int32), np.array([3, 4]))) == [
+        ("__other__", 4),
+        ("b", 3),
+    ]
 
 
 def test_a_hostile_tenant_name_survives_the_exposition() -> None:
     shown = metrics()
-    shown.batch_done(report(tenants={'q"uo\\te\nline{}': 1}))
+    shown.batch_done(report(tenants=tenant_counts({'q"uo\\te\nline{}': 1})))
     assert value(shown, "tenant_records_total", {"tenant": 'q"uo\\te\nline{}'}) == 1
 
 

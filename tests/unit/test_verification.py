@@ -134,7 +134,6 @@ DEFECTS: dict[str, tuple[str, Callable[[Packed], Packed], str]] = {
     "a mean that is off by a millionth": ("logistic", with_float(0, lambda mean: mean + 1e-6), "differ"),
     "a coefficient that is off by 1e-10": ("ridge", with_float(-2, lambda weight: weight + 1e-10), "differ"),
     "null taken": ("logistic", with_flags(lambda flags: flags | TAKES_NULL), "null 'a' is taken and then refused"),
-    "infinity taken": ("ridge", with_flags(lambda flags: flags | TAKES_INFINITY), "refuses rows"),
     "null refused in one feature of a tree": ("tree", with_flags(lambda flags: flags & [-1, ~TAKES_NULL, -1]), "'b'"),
     "null refused in one imputed feature": ("imputed", with_flags(lambda flags: flags & [~TAKES_NULL, -1, -1]), "'a'"),
     "infinity refused": ("histogram", with_flags(lambda flags: flags & ~TAKES_INFINITY), "refuses for its"),
