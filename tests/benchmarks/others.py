@@ -52,7 +52,7 @@ PEERS = (
     Script("Bytewax", "bytewax_job.py", "bytewax", library="bytewax"),
     Script("FastStream", "faststream_job.py", "faststream", library="faststream"),
     # Its Kafka driver reads uncommitted records unless it writes transactions itself.
-    Script("Faust", "faust_job.py", "faust", ("worker", "-l", "warning"), reads_committed=False, library="faust-streaming"),
+    Script("Faust", "faust_job.py", "faust", ("worker", "-l", "warn"), reads_committed=False, library="faust-streaming"),
     Script("Arroyo", "arroyo_job.py", "arroyo", library="sentry-arroyo"),
     Script("PySpark", "pyspark_job.py", "pyspark", library="pyspark"),
 )

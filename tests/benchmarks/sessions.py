@@ -12,7 +12,7 @@ from benchmarks.verified import Verifier
 
 from streamproc.kafka.options import ConnectionOptions
 from streamproc.operations.bench.children import Contender, ContenderError, PassThroughContender, ReplicaContender
-from streamproc.operations.bench.measure import Load, Measured, Run, TooFewRecordsError
+from streamproc.operations.bench.measure import LOOK_SECONDS, Load, Measured, Run, TooFewRecordsError
 from streamproc.operations.bench.rounds import measure_rounds
 from streamproc.operations.bench.side_by_side import WARM_UP_RECORDS
 from streamproc.operations.bench.workload import Workload
@@ -22,8 +22,11 @@ DISTINCT_RECORDS = 200_000
 DISTINCT_BYTES = 60_000_000
 FIRST_RECORDS = 4_000
 MOST_RECORDS = 4_000_000
-_QUICK = 20_000.0
-"""Records a second above which a first estimate from few records is too low."""
+_TRIES = 4
+_BURSTS = 12
+_GROWN = 2
+_GROWTH = 50
+"""How many times as many records a try may have as the one before it."""
 
 
 class WorkloadSession:
@@ -76,16 +79,21 @@ class WorkloadSession:
         return max(active, 2_000 if is_slow else WARM_UP_RECORDS)
 
     def _size(self, contender: Contender, seconds: float) -> int:
-        """How many records it works on for so many seconds, from one short run, or two of the quick."""
-        records, rate = FIRST_RECORDS, self._rate(contender, FIRST_RECORDS)
-        if rate > _QUICK / 10:
-            records = int(2 * rate)
-            rate = self._rate(contender, max(records, FIRST_RECORDS))
-        self._say(f"{contender.name}: about {rate:,.0f} records/s")
-        return int(min(max(rate * seconds, FIRST_RECORDS), MOST_RECORDS))
+        """How many records it works on for so many seconds, and no fewer than a dozen of its bursts."""
+        records = wanted = FIRST_RECORDS
+        for _ in range(_TRIES):
+            took, step = self._try(contender, records)
+            wanted = int(min(max(records / took * seconds, _BURSTS * step, FIRST_RECORDS), MOST_RECORDS))
+            self._say(f"{contender.name}: {records:,} records took {took:.2f} s, in steps of up to {step:,}")
+            if wanted < _GROWN * records:
+                break
+            records = min(wanted, _GROWTH * records)
+        return wanted
 
-    def _rate(self, contender: Contender, records: int) -> float:
+    def _try(self, contender: Contender, records: int) -> tuple[float, int]:
+        """The seconds that one run took, at least a look's time, and its largest step."""
         try:
-            return self.measure_once(contender, records).records_per_second
+            measured = self.measure_once(contender, records)
         except TooFewRecordsError as error:
-            return error.records_per_second
+            return max(error.seconds, LOOK_SECONDS), 0
+        return measured.seconds, measured.largest_step

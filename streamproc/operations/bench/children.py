@@ -20,6 +20,7 @@ from streamproc.kafka.run_topics import RunTopics
 _EXIT_SECONDS: Final = 30.0
 _ASK_SECONDS: Final = 5.0
 _LAST_LINES: Final = 12
+_LAST_CHARACTERS: Final = 2_000
 
 
 class ContenderError(StreamprocError):
@@ -133,7 +134,7 @@ class Child:
 
     def last_lines(self) -> str:
         """The end of what it wrote."""
-        return "\n".join(self._log.read_text("utf-8", "replace").splitlines()[-_LAST_LINES:])
+        return "\n".join(self._log.read_text("utf-8", "replace").splitlines()[-_LAST_LINES:])[-_LAST_CHARACTERS:]
 
     def metrics(self) -> str:
         """What it exposes; empty where it exposes nothing."""

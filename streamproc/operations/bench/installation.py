@@ -62,6 +62,7 @@ def publish(
     store = open_store(settings)
     names: Sequence[str] = workload.feature_names
     ids: dict[str, str] = {}
+    stored: set[str] = set()
     (first, data), *others = artifacts.items()
     with open_publisher(settings) as publisher:
         tried = publisher.publish(data, name=model_name(first), format_name=_FORMAT, features=names, tenants=[first])
@@ -70,7 +71,9 @@ def publish(
         for tenant, data in others:
             digest = digest_of(data)
             key = store_key(digest, _FORMAT)
-            store.put(key, data)
+            if key not in stored:
+                store.put(key, data)
+                stored.add(key)
             named = replace(tried.content, name=model_name(tenant), digest=digest, nbytes=len(data), store_key=key)
             ids[tenant] = registry.publish(named, [tenant]).model_id
             progress(len(ids))

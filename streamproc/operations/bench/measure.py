@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -40,10 +41,14 @@ class Measured:
 
     records: int
     """Written in all, without the warm-up."""
+    seconds: float
+    """From their release until all were out."""
     records_per_second: float
     cpu_microseconds_per_record: float
     """Of the contender's processes; not the broker's."""
     peak_resident_bytes: int
+    largest_step: int
+    """The most records that came between two looks."""
     stage_microseconds_per_record: Mapping[str, float] = field(default_factory=dict)
     """Wall time of the loop's thread by stage, where the contender tells it."""
 
@@ -95,7 +100,7 @@ class Run:
 
 
 def _measured(child: Child, ends: Ends, load: Load, feed: Feed | None) -> Measured:
-    _wait_warm(child, ends, load.warm_up)
+    wait_warm(child, ends, load.warm_up)
     before = stage_seconds(child.metrics())
     if feed is not None:
         feed.release()
@@ -105,14 +110,17 @@ def _measured(child: Child, ends: Ends, load: Load, feed: Feed | None) -> Measur
     done = end.records - start.records
     return Measured(
         records=load.records,
+        seconds=samples[-1].seconds - samples[0].seconds,
         records_per_second=done / (end.seconds - start.seconds),
         cpu_microseconds_per_record=(end.cpu_seconds - start.cpu_seconds) / done * 1e6,
         peak_resident_bytes=peak,
+        largest_step=max(later.records - earlier.records for earlier, later in pairwise(samples)),
         stage_microseconds_per_record={stage: seconds / load.records * 1e6 for stage, seconds in stages.items()},
     )
 
 
-def _wait_warm(child: Child, ends: Ends, records: int) -> None:
+def wait_warm(child: Child, ends: Ends, records: int) -> None:
+    """Return when so many records are out; raises `ContenderError` where that takes too long."""
     deadline = time.monotonic() + WARM_SECONDS
     while ends.total() < records:
         child.check_alive()
@@ -139,17 +147,27 @@ def _samples(child: Child, ends: Ends, load: Load) -> tuple[list[Sample], int]:
     return samples, peak
 
 
+class TooFewRecordsError(ContenderError):
+    """The records went by between two looks, in `seconds` from their release to the last one's output."""
+
+    def __init__(self, records: int, seconds: float) -> None:
+        super().__init__(f"{records} records are over too soon to be measured; take more")
+        self.seconds = seconds
+
+
 def fixed_points(samples: Sequence[Sample], records: int) -> tuple[Sample, Sample]:
-    """The first sample at or behind the first tenth, and the last one at or before the last tenth begins.
+    """The first sample at or behind the first tenth, and the first one at or behind the last tenth's begin.
+
+    So both lie where output has just come, also for who writes in bursts.
 
     Raises:
-        ContenderError: there are no two such samples: too few records for the contender's speed.
+        TooFewRecordsError: they are the same sample.
 
     """
-    after = [sample for sample in samples if records / 10 <= sample.records <= records * 9 / 10]
-    if len(after) < 2 or after[-1].records == after[0].records:  # noqa: PLR2004 - two points make an interval
-        raise ContenderError(f"{records} records are over too soon to be measured; take more")
-    return after[0], after[-1]
+    start, end = (next(one for one in samples if one.records >= records * share) for share in (0.1, 0.9))
+    if start.records == end.records:
+        raise TooFewRecordsError(records, samples[-1].seconds - samples[0].seconds)
+    return start, end
 
 
 def stage_seconds(exposition: str) -> dict[str, float]:

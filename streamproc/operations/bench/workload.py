@@ -97,6 +97,11 @@ class Workload:
         """Where in a value the event's id begins."""
         return len(_frame()) + 1 + len(self.tenant_name(0)) + 1
 
+    @property
+    def record_bytes(self) -> int:
+        """The length of a value."""
+        return self.id_start + _ID_DIGITS + _TIME_BYTES + 1 + 8 * self.features
+
     def tenant_name(self, number: int) -> str:
         """The tenant's name; of the same length for all."""
         return f"tenant-{number:0{self._tenant_digits}}"

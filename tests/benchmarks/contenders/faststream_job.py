@@ -31,7 +31,7 @@ async def undecoded(message: KafkaMessage) -> list[bytes]:
     auto_offset_reset="earliest",
     isolation_level="read_committed",
     batch=True,
-    max_records=1000,
+    max_records=10_000,
     polling_interval=0.05,
     ack_policy=AckPolicy.ACK,
     decoder=undecoded,

@@ -30,8 +30,8 @@ def main() -> None:
         records = consumer.consume(1, 0.1)
         if records:
             records += consumer.consume(MAX_RECORDS - 1, 0)
-            events = [job.decode(record.value()) for record in records]
-            places = [Place(record.topic(), record.partition(), record.offset()) for record in records]
+            events = [job.decode(record.value() or b"") for record in records]
+            places = [Place(record.topic() or "", record.partition() or 0, record.offset() or 0) for record in records]
             for record, event in zip(records, job.predict_all(events, places), strict=True):
                 producer.produce(
                     job.output, job.encode(event), record.key(), timestamp=record.timestamp()[1], headers=record.headers()

@@ -64,7 +64,7 @@ def main() -> None:
         .config("spark.local.dir", str(job.folder / "spark"))
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
-        .config("spark.sql.execution.arrow.maxRecordsPerBatch", "10000")
+        .config("spark.sql.execution.arrow.maxRecordsPerBatch", "50000")
         .config("spark.pyspark.python", os.environ["BENCH_PYTHON"])
         .config("spark.executorEnv.PYTHONPATH", os.environ["PYTHONPATH"])
         .getOrCreate()
