@@ -49,6 +49,8 @@ class Signature:
     is_column: bool
     """`predict` returns (n, 1)."""
     null_features: frozenset[str]
+    columns: tuple[str, ...]
+    """The names of the columns of its frames."""
 
     @classmethod
     def shared(
@@ -67,7 +69,9 @@ class Signature:
             if known is None:
                 text = tuple((flags & TAKES_TEXT != 0).tolist())
                 layout = Layout(metadata.feature_names, metadata.n_columns, text)
-                known = cls(metadata, layout, flags, labels, is_column, _null_features(metadata, flags))
+                own = example_columns(metadata.feature_names, metadata.n_columns)
+                columns = tuple(name for names in own.values() for name in names)
+                known = cls(metadata, layout, flags, labels, is_column, _null_features(metadata, flags), columns)
                 _signatures[key] = known
         return known
 
@@ -95,7 +99,7 @@ class Attempt:
     status: NDArray[np.uint8]
     """(n,): 0, or what is wrong with the row, see `packed`."""
     where: NDArray[np.int32]
-    """(n,): the column at fault; -1: none in particular."""
+    """(n,): where, see `CompiledModel.column_at_fault`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,7 @@ class CompiledModel(Model):
         self._packed: Packed | None = packed
         self._kind = packed.kind
         self._nbytes = packed.nbytes + _OBJECT_BYTES
+        self._is_transformed = packed.first > 0
         self._engine: FusedEngine | None = None
         self._slot = -1
 
@@ -158,9 +163,17 @@ class CompiledModel(Model):
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the columns of its frames."""
-        metadata = self.metadata
-        own = example_columns(metadata.feature_names, metadata.n_columns)
-        return tuple(name for names in own.values() for name in names)
+        return self._signature.columns
+
+    def column_at_fault(self, status: int, where: int) -> str | None:
+        """The name of the column that `status` and `where` of a row are about; None: no particular one of its frames.
+
+        What is too large for float32 is so as a tree reads it, which is a column of the frame only where nothing comes before
+        the trees.
+        """
+        if where < 0 or (status == layout_of.TOO_LARGE and self._is_transformed):
+            return None
+        return self.columns[where]
 
     @property
     def labels(self) -> NDArray[Any] | None:  # of the labels' own dtype
@@ -222,5 +235,6 @@ class CompiledModel(Model):
         return engine, engine.install(cast("Packed", self._packed), self.layout)
 
     def _fault(self, status: int, where: int) -> str:
-        subject = f"feature {self.columns[where]!r}" if 0 <= where < len(self.columns) else "a feature"
+        column = self.column_at_fault(status, where)
+        subject = "a feature" if column is None else f"feature {column!r}"
         return f"{subject} {_FAULTS.get(status, f'has fault {status}')}"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streamproc.inference.compiled import Attempt, CompiledModel
 from streamproc.inference.compiling.parts import Estimator, NotCompilableError
 from streamproc.inference.compiling.rows import comparison_rows
-from streamproc.inference.packed import IS_NAN, IS_NULL, TAKES_NULL, Kind
+from streamproc.inference.packed import IS_NAN, IS_NULL, TAKES_NULL, TOO_LARGE, Kind
 from streamproc.models.quiet import quiet
 from streamproc.models.sklearn import SklearnModel
 
@@ -143,8 +143,8 @@ def _compare_refusals(model: SklearnModel, compiled: CompiledModel, rows: pd.Dat
     refuses = _native_refusal(model, rows, int(np.flatnonzero(attempt.status == 0)[0])) if len(sample) else None
     for row in sample.tolist():
         if refuses is not None and not refuses(row):
-            feature = int(attempt.where[row])
-            of_feature = f" for its {compiled.columns[feature]!r}" if feature >= 0 else ""
+            column = compiled.column_at_fault(int(attempt.status[row]), int(attempt.where[row]))
+            of_feature = "" if column is None else f" for its {column!r}"
             raise NotCompilableError(f"scikit-learn predicts a row that the compiled model refuses{of_feature}")
 
 
@@ -168,7 +168,7 @@ def _refused_sample(attempt: Attempt, flags: NDArray[np.int32]) -> NDArray[np.in
     """One row of each fault and kind of feature, then each feature's null, then any; those that the budget allows."""
     refused = np.flatnonzero(attempt.status)
     status, where = attempt.status[refused].astype(np.int64), attempt.where[refused].astype(np.int64)
-    flag = np.where(where >= 0, flags[where], -1)
+    flag = np.where((where >= 0) & (status != TOO_LARGE), flags[where % len(flags)], -1)
     _, of_each_fault = np.unique(np.column_stack([status, flag]), axis=0, return_index=True)
     null = np.flatnonzero((status == IS_NULL) | (status == IS_NAN))
     null = null[np.unique(where[null], return_index=True)[1]]

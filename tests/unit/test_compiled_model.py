@@ -133,6 +133,18 @@ def test_a_row_that_can_not_be_predicted_makes_the_call_raise_and_names_the_feat
     np.testing.assert_array_equal(np.delete(attempt.values, 7), ours.predict(FRAME.drop(index=7)))
 
 
+def test_what_is_too_large_for_a_tree_is_named_only_where_the_tree_reads_the_feature_itself() -> None:
+    bad = COLORS.iloc[:3].copy()
+    bad.loc[1, "b"] = 1e300
+    plain = compiled(SklearnModel(RandomForestClassifier(3, random_state=1).fit(FRAME, TWO)))
+    with pytest.raises(ValueError, match="feature 'b' is too large"):
+        plain.predict(bad[NAMES])
+    encoder = ColumnTransformer([("color", OneHotEncoder(), ["color"])], remainder="passthrough")
+    encoded = compiled(SklearnModel(make_pipeline(encoder, RandomForestClassifier(3, random_state=1)).fit(COLORS, TWO)))
+    with pytest.raises(ValueError, match="a feature is too large"):
+        encoded.predict(bad)
+
+
 def test_text_for_a_number_raises_and_so_does_another_number_of_columns() -> None:
     ours, _ = compiled_and_native("numbers")
     with pytest.raises(ValueError, match="could not convert"):

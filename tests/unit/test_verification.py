@@ -72,6 +72,9 @@ SOUND: dict[str, Callable[[], Estimator]] = {
     "forest with gaps": lambda: RandomForestClassifier(20, max_depth=6, random_state=1).fit(GAPS, THREE),
     "forest of numbers": lambda: RandomForestRegressor(10, random_state=1).fit(FRAME, REAL),
     "scaled forest": lambda: make_pipeline(StandardScaler(), ExtraTreesClassifier(10, random_state=1)).fit(FRAME, TWO),
+    "forest of categories": lambda: make_pipeline(by_color("passthrough"), RandomForestClassifier(5, random_state=1)).fit(
+        MIXED, TWO
+    ),
     "boosting": lambda: GradientBoostingClassifier(n_estimators=10, random_state=1).fit(FRAME, THREE),
     "histogram": lambda: HistGradientBoostingClassifier(max_iter=10, random_state=1).fit(GAPS, TWO),
     "histogram of numbers": lambda: HistGradientBoostingRegressor(max_iter=10, random_state=1).fit(FRAME, REAL),
