@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import repeat
+from operator import length_hint
 from typing import NamedTuple
 
+import numpy as np
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from streamproc.batches import Headers, OutgoingRecords
@@ -19,7 +22,8 @@ from streamproc.kafka.faults import BrokerWatch, client_error, construction_erro
 from streamproc.kafka.options import ConnectionOptions, producer_config
 from streamproc.ports import DeliveryRefusedError, Refused
 
-_ANY_PARTITION = -1
+_NO_CHOICE = (-1, None, None)
+"""Any partition, and no callback of the record's own."""
 _ROOM_SECONDS = 0.05
 _SLICE_SECONDS = 0.25
 _SILENT_SECONDS = 1.0
@@ -77,17 +81,19 @@ class KafkaSink:
             TransientError: the queue is full and deliveries fail, or the client is finished: rewind and send again.
 
         """
-        refused: list[Refused] = []
-        produce, topic = self._producer.produce, records.topic
-        timestamps = [max(0, timestamp) for timestamp in records.timestamps.tolist()]  # 0: now, for those without a time
-        headers = map(_pairs, records.headers) if any(records.headers) else repeat(None)
-        for row, record in enumerate(zip(records.values, records.keys, timestamps, headers, strict=False)):
-            value, key, timestamp, pairs = record
+        count, refused = len(records), list[Refused]()
+        timestamps = np.maximum(records.timestamps, 0).tolist()  # 0: now, for those without a time
+        headers = list(map(_pairs, records.headers)) if any(records.headers) else [None] * count
+        columns = [iter(column) for column in (records.values, records.keys, timestamps, headers)]
+        values, keys, *last = columns
+        handed = map(self._producer.produce, repeat(records.topic), values, keys, *map(repeat, _NO_CHOICE), *last)
+        while length_hint(values):
             try:
-                produce(topic, value, key, _ANY_PARTITION, None, None, timestamp, pairs)
+                deque(handed, maxlen=0)  # no bytecode a record: the loop runs in C
             except (BufferError, KafkaException) as error:
-                arguments = (topic, value, key, _ANY_PARTITION, None, None, timestamp, pairs)
-                if why := self._insist(error, arguments):
+                row = count - length_hint(values) - 1
+                record = (records.values[row], records.keys[row], *_NO_CHOICE, timestamps[row], headers[row])
+                if why := self._insist(error, (records.topic, *record)):
                     refused.append(Refused(row, why))
         self._serve(0)
         return refused
