@@ -106,6 +106,8 @@ class SklearnModel(Model):
         columns = example_columns(self._metadata.feature_names, self._metadata.n_columns)
         names = [name for own in columns.values() for name in own]
         values = example_values(self._estimator, names) if self._named else dict.fromkeys(names, 0.0)
+        if all(type(value) is float for value in values.values()):  # the same, in a tenth of the time
+            return pd.DataFrame(np.array([list(values.values())]), columns=names)
         series = {name: pd.Series([value], dtype=object if isinstance(value, str) else None) for name, value in values.items()}
         return pd.DataFrame(series, columns=names)
 
