@@ -18,7 +18,7 @@ from streamproc.models.sklearn import SklearnModel
 
 _FEWEST_ROWS: Final = 20
 """So many rows must be predicted for the comparison to say anything."""
-_MOST_REFUSED: Final = 24
+_MOST_REFUSED: Final = 16
 """So many of the rows that the compiled model refuses are tried natively, each in a call of its own."""
 _FEW: Final = 3
 """Rows of a small batch: kernels take another way through them than through many."""
