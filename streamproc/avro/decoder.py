@@ -142,7 +142,7 @@ class DecodedBatch:
     def output_frame(self) -> OutputFrame:
         """What stands before each prediction: a frame that names the output schema, and the input's body."""
         prefix = np.where(self._split.form == frames.BY_PREFIX, self.schema, np.int32(-1))
-        used = {number: self.schemas[number].output_ref for number in np.unique(prefix).tolist() if number >= 0}
+        used = {number: self.schemas[number].output_ref for number in _distinct(prefix, len(self.schemas))}
         raw = {number: frames.frame_prefix(self._decoder.framing, ref) for number, ref in used.items()}
         prefixes = np.zeros((len(self.schemas), max(map(len, raw.values()), default=0)), np.uint8)
         for number, frame in raw.items():
@@ -160,6 +160,11 @@ class DecodedBatch:
             else None
             for row in rows.tolist()
         ]
+
+
+def _distinct(numbers: NDArray[np.int32], end: int) -> list[int]:
+    """Those of 0 to `end` - 1 that occur."""
+    return np.flatnonzero(np.bincount(numbers + 1, minlength=end + 1)[1:]).tolist()
 
 
 class Decoder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -12,9 +13,10 @@ from streamproc.batches import Predictions
 from streamproc.inference import histogram, linear, trees
 from streamproc.inference.arenas import ModelArenas
 from streamproc.inference.grouping import Grouping
+from streamproc.inference.kernel_grouping import lay_out, lay_out_registers
 from streamproc.inference.kernel_transform import transform
 from streamproc.inference.layouts import CapturedRows, Layout, Layouts
-from streamproc.inference.packed import KIND, NUMBERS, REGISTERS, SCORES, Arenas, Kind, Packed, Run
+from streamproc.inference.packed import KIND, Arenas, Kind, Packed, Run
 
 _RUN_ROWS: Final = 4096
 """Rows that are predicted between two looks at the clock; so few that their registers stay in the processor's cache."""
@@ -25,12 +27,18 @@ _PREDICT: Final[dict[Kind, Callable[[Run, Arenas], None]]] = {
 }
 
 
+_Rows = NDArray[np.int64] | slice
+"""Rows of a batch; a slice spares copies where they follow each other."""
+
+
 class _Span(NamedTuple):
     """Rows that one run predicts: of one schema, by models of one kind."""
 
     fields: CapturedRows
     kind: Kind
-    rows: NDArray[np.int64]
+    rows: _Rows
+    positions: NDArray[np.int64]
+    """Of the rows among the fields."""
     sources: NDArray[np.int32]
     source_start: NDArray[np.int64]
 
@@ -86,54 +94,58 @@ class FusedEngine:
 
         """
         arenas = self._arenas.arrays
-        predictions = _unpredicted(arenas, slots.copy())
-        spans = [span for fields in captured for span in self._spans(fields, arenas, predictions.slots)]
+        kinds = np.zeros(len(Kind), np.bool_)
+        predictions = _unpredicted(arenas, slots.copy(), kinds)
+        present = [kind for kind in Kind if kinds[kind]]
+        spans = [span for fields in captured for span in self._spans(fields, arenas, predictions.slots, present)]
         for number, span in enumerate(spans):
             if number and not may_go_on():
-                late = np.sort(np.concatenate([late.rows for late in spans[number:]]))
+                every = np.arange(len(slots))
+                late = np.sort(np.concatenate([every[late.rows] for late in spans[number:]]))
                 predictions.slots[late] = -1
                 return predictions, late
             self._predict(span, arenas, predictions)
         return predictions, np.zeros(0, np.int64)
 
-    def _spans(self, fields: CapturedRows, arenas: Arenas, slots: NDArray[np.int32]) -> Iterator[_Span]:
-        rows = fields.rows[slots[fields.rows] >= 0]
-        if not len(rows):
-            return
-        sources, starts = self._layouts.sources(fields, self._layout_of_slot[slots[rows]])
-        if (starts < 0).any():
-            slots[rows[starts < 0]] = -1
-            rows, starts = rows[starts >= 0], starts[starts >= 0]
-        kinds = arenas.table[slots[rows], KIND]
-        for kind in np.unique(kinds).tolist():
-            chosen = np.flatnonzero(kinds == kind)
-            if kind != Kind.LINEAR:
-                chosen = chosen[self._grouping.order(slots[rows[chosen]], len(arenas.table))]
+    def _spans(
+        self, fields: CapturedRows, arenas: Arenas, slots: NDArray[np.int32], present: Sequence[Kind]
+    ) -> Iterator[_Span]:
+        rows, positions = fields.rows, np.arange(len(fields.rows))
+        here = slots if len(rows) == len(slots) else slots[rows]
+        sources, starts = self._layouts.sources(fields, self._layout_of_slot[here])
+        if (here < 0).any() or (starts < 0).any():
+            slots[rows[(here >= 0) & (starts < 0)]] = -1
+            positions = np.flatnonzero((here >= 0) & (starts >= 0))
+        for kind in present:
+            chosen = positions if len(present) == 1 else positions[arenas.table[here[positions], KIND] == kind]
+            if kind is not Kind.LINEAR:
+                chosen = chosen[self._grouping.order(here[chosen], len(arenas.table))]
+            is_whole = kind is Kind.LINEAR and len(chosen) == len(slots)
             for start in range(0, len(chosen), _RUN_ROWS):
                 part = chosen[start : start + _RUN_ROWS]
-                yield _Span(fields, Kind(kind), rows[part], sources, starts[part])
+                whole = slice(start, start + len(part))
+                yield _Span(fields, kind, whole if is_whole else rows[part], part, sources, starts[part])
 
     def _predict(self, span: _Span, arenas: Arenas, predictions: Predictions) -> None:
-        rows, fields, captures = span.rows, span.fields, span.fields.captures
+        captures, rows = span.fields.captures, span.rows
         slots = predictions.slots[rows]
-        widths = arenas.table[slots, REGISTERS]
-        ends = np.cumsum(widths)
-        if ends[-1] > len(self._registers):
-            self._registers = np.empty(int(ends[-1]), np.float64)
+        register_start = np.empty(len(slots), np.int64)
+        registers = lay_out_registers(slots, arenas.table, register_start)
+        if registers > len(self._registers):
+            self._registers = np.empty(registers, np.float64)
         run = Run(
             slots=slots,
             registers=self._registers,
-            register_start=ends - widths,
+            register_start=register_start,
             outputs=predictions.outputs,
             output_start=predictions.output_start[rows],
-            label=np.full(len(rows), -1, np.int32),
-            status=np.zeros(len(rows), np.uint8),
-            where=np.full(len(rows), -1, np.int32),
+            label=predictions.label[rows],
+            status=predictions.status[rows],
+            where=predictions.where[rows],
         )
-        positions = rows if len(fields.rows) == len(predictions.slots) else np.searchsorted(fields.rows, rows)
         transform(
             slots,
-            positions,
+            span.positions,
             captures.values,
             captures.kinds,
             np.frombuffer(captures.buffer, np.uint8),
@@ -150,22 +162,11 @@ class FusedEngine:
             run.where,
         )
         _PREDICT[span.kind](run, arenas)
-        predictions.label[rows], predictions.status[rows], predictions.where[rows] = run.label, run.status, run.where
+        if not isinstance(rows, slice):
+            predictions.label[rows], predictions.status[rows], predictions.where[rows] = run.label, run.status, run.where
 
 
-def _unpredicted(arenas: Arenas, slots: NDArray[np.int32]) -> Predictions:
-    is_here = slots >= 0
-    numbers = np.where(is_here, arenas.table[slots, NUMBERS], 0).astype(np.int32)
-    scores = np.where(is_here, arenas.table[slots, SCORES], 0).astype(np.int32)
-    widths = (numbers + scores).astype(np.int64)
-    ends = np.cumsum(widths)
-    return Predictions(
-        slots=slots,
-        status=np.zeros(len(slots), np.uint8),
-        where=np.full(len(slots), -1, np.int32),
-        label=np.full(len(slots), -1, np.int32),
-        numbers=numbers,
-        scores=scores,
-        outputs=np.empty(int(widths.sum()), np.float64),
-        output_start=ends - widths,
-    )
+def _unpredicted(arenas: Arenas, slots: NDArray[np.int32], kinds: NDArray[np.bool_]) -> Predictions:
+    predictions = Predictions.none(len(slots))
+    total = lay_out(slots, arenas.table, predictions.numbers, predictions.scores, predictions.output_start, kinds)
+    return replace(predictions, slots=slots, outputs=np.empty(total, np.float64))
