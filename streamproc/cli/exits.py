@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import sys
 import traceback
 from enum import IntEnum
 
 from streamproc.errors import ConfigurationError, FencedError, StreamprocError, TransientError
+
+_FULL = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name))
+"""Errors of writing. Files and stores have errors of our own: what ends a command as one of these, with no file, is stdout's."""
 
 
 class ExitCode(IntEnum):
@@ -45,11 +50,16 @@ def exit_code(error: BaseException) -> ExitCode:
 
 
 def report(error: BaseException) -> None:
-    """Tell the user why the command ends: our own errors as plain lines, a bug with its traceback.
+    """Tell the user why the command ends: our own errors as plain lines, a bug with its traceback; a full disk is neither.
 
     Where `run` has set up logging it goes there instead, so that stderr holds lines of JSON only.
     """
     if isinstance(error, (OutputClosedError, KeyboardInterrupt)):
+        return
+    if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+        _write_no_more()
+        remedy = "make room, or redirect it elsewhere"
+        sys.stderr.write(f"streamproc: what this command prints can't be written: {error.strerror}; {remedy}\n")
         return
     is_ours = isinstance(error, StreamprocError)
     logger = logging.getLogger("streamproc")
@@ -59,3 +69,8 @@ def report(error: BaseException) -> None:
         sys.stderr.write(f"streamproc: {error}\n")
     else:
         traceback.print_exception(error, file=sys.stderr)
+
+
+def _write_no_more() -> None:
+    """Let the interpreter's own last flush of stdout go nowhere, where it can't fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -42,10 +42,23 @@ def lag(configuration: Configuration, *, json: JsonOption = False) -> None:
         output.table(headings, [(*row[:-1], None if row[-1] is None else round(row[-1], 1)) for row in rows])
 
 
+def _checked_topic(name: str | None) -> str | None:
+    if name is not None:
+        from streamproc.config import topic_name  # noqa: PLC0415 - keeps `--help` fast
+
+        try:
+            topic_name(name)
+        except ValueError as error:
+            raise typer.BadParameter(f"expected {error}; found {name!r}") from error
+    return name
+
+
 def tail(
     configuration: Configuration,
     *,
-    topic: Annotated[str | None, typer.Option(help="The output topic unless given.", show_default=False)] = None,
+    topic: Annotated[
+        str | None, typer.Option(callback=_checked_topic, help="The output topic unless given.", show_default=False)
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
     newest: NewestOption = None,
     json: JsonOption = False,
@@ -95,7 +108,9 @@ def list_dead_letters(
     until: Annotated[
         str | None, typer.Option(metavar="TIME", callback=_checked_time, help="Before this time.", show_default=False)
     ] = None,
-    newest: NewestOption = None,
+    newest: Annotated[
+        int | None, typer.Option(min=0, help="Of these, only the newest so many of each partition.", show_default=False)
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """List dead letters: why, whose, and where the record came from; no payloads."""

@@ -5,6 +5,7 @@ Only the composition root and the commands know it; everything else takes plain 
 
 from __future__ import annotations
 
+from streamproc.config.fields import topic_name
 from streamproc.config.load import DEFAULT_FILE, LoadedSettings, load_settings
 from streamproc.config.problems import InvalidSettingsError, Problem
 from streamproc.config.settings import (
@@ -42,4 +43,5 @@ __all__ = [
     "SecuritySettings",
     "Settings",
     "load_settings",
+    "topic_name",
 ]

@@ -43,7 +43,8 @@ class SecretUrl(Secret[str]):
         return masked_url(self.get_secret_value())
 
 
-def _topic(name: str) -> str:
+def topic_name(name: str) -> str:
+    """The name, where a topic can have it; raises ValueError, whose text is what is expected, where not."""
     if not _TOPIC.fullmatch(name):
         raise ValueError("a topic name: 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'")
     return name
@@ -112,7 +113,7 @@ def _librdkafka(value: object) -> object:
 Text = Annotated[str, StringConstraints(min_length=1)]
 Lowered = BeforeValidator(_lowered)
 Raised = BeforeValidator(_raised)
-Topic = Annotated[str, AfterValidator(_topic)]
+Topic = Annotated[str, AfterValidator(topic_name)]
 FieldPath = Annotated[str, AfterValidator(_field_path)]
 Servers = Annotated[Text, BeforeValidator(_joined)]
 Password = Annotated[SecretStr, Field(min_length=1)]

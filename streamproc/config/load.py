@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from streamproc.config.known import Path as SettingPath
 from streamproc.config.known import known_settings
@@ -83,10 +84,20 @@ def _validated(given: Mapping[SettingPath, Given]) -> tuple[Settings, list[Probl
     try:
         return Settings.model_validate(_tree(given)), []
     except ValidationError as error:
-        details = error.errors(include_url=False)
+        details = _innermost(error.errors(include_url=False))
     wrong = {_path_in(detail["loc"], given) for detail in details}
     right = {path: value for path, value in given.items() if not any(path == w or _is_inside(path, w) for w in wrong)}
     return Settings.model_validate(_tree(right)), [wrong_value(detail, _origin_of(detail["loc"], given)) for detail in details]
+
+
+def _innermost(details: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """Without those about a value of which a part is wrong: they say what follows from that."""
+    places = [detail["loc"] for detail in details]
+    return [
+        detail
+        for detail in details
+        if not any(len(place) > len(detail["loc"]) and place[: len(detail["loc"])] == detail["loc"] for place in places)
+    ]
 
 
 def _tree(given: Mapping[SettingPath, Given]) -> Tree:

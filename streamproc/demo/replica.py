@@ -35,11 +35,12 @@ class Replica:
 
     def __enter__(self) -> Self:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMPROC_")}
-        command = [sys.executable, "-m", "streamproc", "run", "-c", str(self._config), "--set", f"http.port={self._port}"]
+        command = [sys.executable, "-m", "streamproc.demo.leashed", "run"]
+        command += ["-c", str(self._config), "--set", f"http.port={self._port}"]
         with self._log.open("wb") as log:
             # It stays in this process's group: whatever ends the terminal, or asks twice by Ctrl-C, reaches it too.
             self._process = subprocess.Popen(  # noqa: S603 - this very package, no shell
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+                command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment
             )
         return self
 
@@ -56,6 +57,9 @@ class Replica:
         except subprocess.TimeoutExpired:
             process.kill()
             return process.wait()
+        finally:
+            if process.stdin is not None:
+                process.stdin.close()
 
     def wait_until_ready(self) -> None:
         """Return when it has joined its group, and its registry and its models' store have answered.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 
 from streamproc.batches import Headers
 from streamproc.dead_letters import HEADER_PREFIX
@@ -53,6 +55,11 @@ class DeadLetterFilter:
     """Milliseconds since the epoch, as `until`; this one included, that one not."""
     until: int | None = None
 
+    @property
+    def wants_all(self) -> bool:
+        """It takes whatever there is."""
+        return self == DeadLetterFilter()
+
     def takes(self, letter: ListedDeadLetter) -> bool:
         """It is wanted."""
         return (
@@ -69,6 +76,14 @@ def listed_dead_letters(records: Iterable[ShownRecord], wanted: DeadLetterFilter
         letter = _letter(record)
         if wanted.takes(letter):
             yield letter
+
+
+def newest_of_each_partition(letters: Iterable[ListedDeadLetter], newest: int) -> Iterator[ListedDeadLetter]:
+    """The last `newest` of each partition, in the order in which they come."""
+    kept: dict[int, deque[tuple[int, ListedDeadLetter]]] = {}
+    for number, letter in enumerate(letters):
+        kept.setdefault(letter.partition, deque(maxlen=newest)).append((number, letter))
+    yield from (letter for _, letter in sorted((one for many in kept.values() for one in many), key=itemgetter(0)))
 
 
 def moment(text: str, now: datetime) -> int:

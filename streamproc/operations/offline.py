@@ -15,7 +15,7 @@ from streamproc.avro.schemas import RecordSchema, SchemaIds, record_schema
 from streamproc.avro.types import SchemaError, parse_schema
 from streamproc.clock import SYSTEM_CLOCK
 from streamproc.config import Settings
-from streamproc.errors import RefusedError
+from streamproc.errors import ConfigurationError, RefusedError
 from streamproc.operations.predict import AVRO_MAGIC, PredictInput, TenantModel, avro_container, json_lines, predicted
 from streamproc.operations.shown import JsonObject
 
@@ -26,19 +26,17 @@ def predicted_file(settings: Settings, source: Path, *, tenant: str, schema_file
     """Each record of the file as the output topic would hold it, or why it can't be predicted; see `predict.predicted`.
 
     Raises:
-        RefusedError: the file can't be read, or a record does not fit the schema.
+        RefusedError: a record does not fit the schema.
         RecordError: the tenant has no model, or it can't be loaded.
-        ConfigurationError: no schema is configured that can be used.
+        ConfigurationError: a file can't be read, or no schema is configured that can be used.
         TransientError: the model registry or the store does not answer.
 
     """
-    with open_infos_to_read(settings) as infos:
-        info = infos.get_model_info(tenant)
-        served = TenantModel(tenant, info, open_models(settings, infos).get_model(info.model_id))
     with _opened(source) as file:
+        records = _records(settings, file, tenant, schema_file)
         yield from predicted(
-            _records(settings, file, tenant, schema_file),
-            served,
+            records,
+            _served(settings, tenant),
             tenant_field=settings.records.tenant_field,
             max_record_bytes=settings.avro.max_record_bytes,
             scores=settings.models.scores,
@@ -47,13 +45,19 @@ def predicted_file(settings: Settings, source: Path, *, tenant: str, schema_file
         )
 
 
+def _served(settings: Settings, tenant: str) -> TenantModel:
+    with open_infos_to_read(settings) as infos:
+        info = infos.get_model_info(tenant)
+        return TenantModel(tenant, info, open_models(settings, infos).get_model(info.model_id))
+
+
 def _opened(source: Path) -> io.BufferedReader:
     if source == STDIN:
         return io.BufferedReader(sys.stdin.buffer)  # type: ignore[arg-type]  # a buffer over a buffer reads the same bytes
     try:
         return source.open("rb")
     except OSError as error:
-        raise RefusedError(f"--input: {source} can't be read ({error.strerror})") from error
+        raise ConfigurationError(f"--input: {source} can't be read ({error.strerror}); name a file of records") from error
 
 
 def _records(settings: Settings, file: io.BufferedReader, tenant: str, schema_file: Path | None) -> PredictInput:
@@ -75,7 +79,9 @@ def _schema_of(file: Path) -> RecordSchema:
     try:
         text = file.read_text(encoding="utf-8")
         return record_schema(json.loads(parse_schema(text).text), SchemaIds())
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigurationError(f"--schema: {file} can't be read ({error.strerror}); name a file of an Avro schema") from error
+    except UnicodeDecodeError as error:
         raise RefusedError(f"--schema: {file} can't be read as UTF-8 text") from error
     except SchemaError as error:
         raise RefusedError(f"--schema: {file} {error}") from error

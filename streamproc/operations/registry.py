@@ -26,7 +26,8 @@ def publish_file(
     """Publish the artifact in a file; returns its model id.
 
     Raises:
-        RefusedError: the file can't be read, neither suffix nor `format_name` names a format, or it can't be published.
+        ConfigurationError: the file can't be read.
+        RefusedError: neither suffix nor `format_name` names a format, or it can't be published.
         TransientError: the store or the registry does not answer.
 
     """
@@ -34,9 +35,10 @@ def publish_file(
 
     try:
         data = file.read_bytes()
-        format_name = format_name or format_of(file.name)
     except OSError as error:
-        raise RefusedError(f"{file} can't be read ({error.strerror})") from error
+        raise ConfigurationError(f"{file} can't be read ({error.strerror}); name the file of an artifact") from error
+    try:
+        format_name = format_name or format_of(file.name)
     except ConfigurationError as error:  # not the configuration's fault here
         raise RefusedError(str(error)) from error
     with open_publisher(settings) as publisher:

@@ -14,7 +14,13 @@ from streamproc.config import Settings
 from streamproc.kafka.lag import GroupLag, group_lag
 from streamproc.kafka.reader import TopicReader
 from streamproc.operations.client_log import CLIENT_LOGGER
-from streamproc.operations.dead_letters import DeadLetterFilter, ListedDeadLetter, listed_dead_letters, moment
+from streamproc.operations.dead_letters import (
+    DeadLetterFilter,
+    ListedDeadLetter,
+    listed_dead_letters,
+    moment,
+    newest_of_each_partition,
+)
 from streamproc.operations.schemas import frame_schemas
 from streamproc.operations.shown import JsonObject, shown_record
 
@@ -55,7 +61,7 @@ def dead_letters_of(
     until: str | None,
     newest: int | None,
 ) -> Iterator[ListedDeadLetter]:
-    """The dead letters that are wanted.
+    """The dead letters that are wanted; with `newest`, the last so many of those in each partition.
 
     Raises:
         RefusedError: `since` or `until` is no time.
@@ -70,7 +76,10 @@ def dead_letters_of(
         until=None if until is None else moment(until, now),
     )
     with TopicReader(connection_options(settings), settings.kafka.dead_letter_topic, logger=CLIENT_LOGGER) as reader:
-        yield from listed_dead_letters(reader.read(newest=newest), wanted)
+        if newest is None or wanted.wants_all:
+            yield from listed_dead_letters(reader.read(newest=newest), wanted)
+        else:
+            yield from newest_of_each_partition(listed_dead_letters(reader.read(), wanted), newest)
 
 
 def described_schemas(settings: Settings, *, derived: bool) -> list[JsonObject]:

@@ -172,6 +172,9 @@ def test_dead_letters_are_listed_by_reason_tenant_and_time(processed: Deployment
     (letter,) = lines(processed.command("dead-letters", "list", "--json", "--reason", "empty_value", "--since", "1h"))
     assert letter["attempt"] == 1
     assert processed.command("dead-letters", "list", "--until", "1h") == ""
+    for reason in ("empty_value", "bad_framing"):  # one of the two is the newest of all
+        (letter,) = lines(processed.command("dead-letters", "list", "--json", "--reason", reason, "--newest", "1"))
+        assert letter["reason"] == reason
     assert processed.command("dead-letters", "list", "--tenant", "nobody") == ""
     text = processed.command("dead-letters", "list", "--reason", "bad_framing")
     assert "bad_framing" in text

@@ -53,6 +53,21 @@ def test_an_interrupted_demo_leaves_no_process_behind() -> None:
     assert not alive
 
 
+def test_a_killed_demo_leaves_no_process_behind() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMPROC_")}
+    command = [sys.executable, "-m", "streamproc", "demo", "--records", "200000", "--tenants", "3"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment) as demo:
+        assert demo.stderr is not None
+        for line in demo.stderr:
+            if "records back" in line:
+                break
+        children = psutil.Process(demo.pid).children(recursive=True)
+        assert len(children) >= 2, "a broker and a processor"
+        demo.kill()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive
+
+
 def test_the_demo_runs_on_a_cluster_that_is_given(kafka: Cluster) -> None:
     done = streamproc("demo", "--records", "2000", "--tenants", "4", "--bootstrap-servers", kafka.bootstrap_servers)
     assert done.returncode == 0, done.stderr

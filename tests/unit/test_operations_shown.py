@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,13 @@ from streamproc.avro.schemas import SchemaIds, record_schema
 from streamproc.batches import Headers, PartitionId
 from streamproc.dead_letters import HEADER_PREFIX
 from streamproc.errors import RefusedError
-from streamproc.operations.dead_letters import DeadLetterFilter, ListedDeadLetter, listed_dead_letters, moment
+from streamproc.operations.dead_letters import (
+    DeadLetterFilter,
+    ListedDeadLetter,
+    listed_dead_letters,
+    moment,
+    newest_of_each_partition,
+)
 from streamproc.operations.shown import ListedFrameSchemas, shown_record, shown_time
 
 SCHEMA: Mapping[str, Any] = {  # Avro's own JSON
@@ -152,6 +158,22 @@ def test_dead_letters_are_filtered_by_tenant_reason_and_time() -> None:
     assert tenants(list(listed_dead_letters(records, DeadLetterFilter(reasons=["undecodable"])))) == ["b", None]
     assert tenants(list(listed_dead_letters(records, DeadLetterFilter(since=2000)))) == ["b", None]
     assert tenants(list(listed_dead_letters(records, DeadLetterFilter(until=2000)))) == ["a"]
+
+
+def test_the_newest_are_the_newest_of_those_that_are_wanted() -> None:
+    records = [dead("undecodable", f"t{number}", at=number) for number in range(5)]
+    records += [
+        dead("bad_framing", "late", at=9),
+        replace(dead("undecodable", "other", at=0), partition=PartitionId("dead", 7)),
+    ]
+    wanted = DeadLetterFilter(reasons=["undecodable"])
+
+    def newest(count: int) -> list[str | None]:
+        return tenants(list(newest_of_each_partition(listed_dead_letters(records, wanted), count)))
+
+    assert newest(2) == ["t3", "t4", "other"]
+    assert newest(10) == ["t0", "t1", "t2", "t3", "t4", "other"]
+    assert newest(0) == []
 
 
 def test_headers_that_hold_nonsense_are_no_error() -> None:
