@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: demo test test-system fuzz bench lint lock format dashboard clean
+.PHONY: demo test test-system fuzz bench bench-growth bench-peers bench-report lock-peers lint lock format dashboard clean
 
 # The environment: the locked packages, then this checkout. Rebuilt when the lock or the project changes.
 .venv/installed: requirements.lock pyproject.toml
@@ -32,9 +32,38 @@ fuzz: .venv/installed
 	PYTHONPATH=tests NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=tests/.cache/bounds-checked-kernels \
 		$(BIN)/python tests/fuzz/avro_fuzz.py --mutants $(MUTANTS) --seed $(SEED)
 
-# Throughput of one replica on a real broker that it starts; prints JSON.
+# Measures on a real broker that it starts, for about ten minutes, and writes tests/benchmarks/results. `make bench-report` then makes
+# the README's section and the plots from all results that are there. BENCH="--rounds 5 --seconds 8" measures longer.
+BENCHMARK = PYTHONPATH=tests $(BIN)/python -m benchmarks.run
 bench: .venv/installed
-	PYTHONPATH=tests $(BIN)/python tests/benchmarks/main_job.py
+	$(BENCHMARK) main $(BENCH)
+	$(BENCHMARK) latency $(BENCH)
+
+bench-growth: .venv/installed
+	$(BENCHMARK) growth $(BENCH)
+
+# The same job in other libraries, each in an environment of its own.
+PEERS := quix faust faststream arroyo bytewax pyspark
+PEER_ENVIRONMENTS := tests/.cache/peers
+bench-peers: .venv/installed $(PEERS:%=$(PEER_ENVIRONMENTS)/%/installed) $(PEER_ENVIRONMENTS)/pyspark-jars/copied
+	$(BENCHMARK) peers $(BENCH)
+
+# A peer that can't be installed is said to be missing; the others are measured all the same.
+$(PEER_ENVIRONMENTS)/%/installed: tests/benchmarks/peers/requirements-%.txt | .venv/installed
+	-$(UV) venv --quiet --clear --python $(BIN)/python $(@D) && \
+		$(UV) pip sync --quiet --compile-bytecode --python $(@D)/bin/python $< && touch $@ || rm -rf $(@D)
+
+$(PEER_ENVIRONMENTS)/pyspark-jars/copied: tests/benchmarks/peers/pyspark-pom.xml
+	-mvn -q -B -f $< dependency:copy -DoutputDirectory=$(abspath $(@D)) && touch $@
+
+bench-report: .venv/installed
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.report
+
+# What the peers' environments hold, after a change of their requirements-*.in.
+lock-peers: .venv/installed
+	for peer in $(PEERS); do $(UV) pip compile --quiet --python-version 3.11 --no-emit-index-url --no-annotate \
+		--custom-compile-command 'make lock-peers' tests/benchmarks/peers/requirements-$$peer.in \
+		--output-file tests/benchmarks/peers/requirements-$$peer.txt || exit 1; done
 
 lint: .venv/installed
 	$(BIN)/ruff check .

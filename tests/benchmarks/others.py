@@ -31,6 +31,8 @@ class Script:
     arguments: tuple[str, ...] = ()
     reads_committed: bool = True
     library: str | None = None
+    least_records: int = 0
+    """Fewer in a run would measure how it starts."""
 
     @property
     def python(self) -> Path:
@@ -50,11 +52,19 @@ HAND_WRITTEN = Script("hand-written", "hand_written.py")
 PEERS = (
     Script("Quix Streams", "quix_job.py", "quix", library="quixstreams"),
     Script("Bytewax", "bytewax_job.py", "bytewax", library="bytewax"),
-    Script("FastStream", "faststream_job.py", "faststream", library="faststream"),
+    Script("FastStream", "faststream_job.py", "faststream", library="faststream", least_records=40_000),
     # Its Kafka driver reads uncommitted records unless it writes transactions itself.
-    Script("Faust", "faust_job.py", "faust", ("worker", "-l", "warn"), reads_committed=False, library="faust-streaming"),
+    Script(
+        "Faust",
+        "faust_job.py",
+        "faust",
+        ("worker", "-l", "warn"),
+        reads_committed=False,
+        library="faust-streaming",
+        least_records=20_000,
+    ),
     Script("Arroyo", "arroyo_job.py", "arroyo", library="sentry-arroyo"),
-    Script("PySpark", "pyspark_job.py", "pyspark", library="pyspark"),
+    Script("PySpark", "pyspark_job.py", "pyspark", library="pyspark", least_records=200_000),
 )
 
 
@@ -98,7 +108,7 @@ class ScriptContender:
             "BENCH_JOB": json.dumps(job),
             "BENCH_CLIENTS": json.dumps({"consumer": consumer, "producer": producer_config(self.options)}),
             "BENCH_JARS": str(JARS),
-            "BENCH_PYTHON": str(self.script.python),
+            "PYSPARK_PYTHON": str(self.script.python),
             "PYTHONPATH": str(HERE.parent),
         }
         command = [str(self.script.python), str(HERE / "contenders" / self.script.file), *self.script.arguments]

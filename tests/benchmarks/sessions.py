@@ -80,10 +80,11 @@ class WorkloadSession:
 
     def _size(self, contender: Contender, seconds: float) -> int:
         """How many records it works on for so many seconds, and no fewer than a dozen of its bursts."""
-        records = wanted = FIRST_RECORDS
+        least = max(FIRST_RECORDS, contender.script.least_records if isinstance(contender, ScriptContender) else 0)
+        records = wanted = least
         for _ in range(_TRIES):
             took, step = self._try(contender, records)
-            wanted = int(min(max(records / took * seconds, _BURSTS * step, FIRST_RECORDS), MOST_RECORDS))
+            wanted = int(min(max(records / took * seconds, _BURSTS * step, least), MOST_RECORDS))
             self._say(f"{contender.name}: {records:,} records took {took:.2f} s, in steps of up to {step:,}")
             if wanted < _GROWN * records:
                 break

@@ -32,7 +32,7 @@ async def undecoded(message: KafkaMessage) -> list[bytes]:
     isolation_level="read_committed",
     batch=True,
     max_records=10_000,
-    polling_interval=0.05,
+    polling_interval=0.1,
     ack_policy=AckPolicy.ACK,
     decoder=undecoded,
 )

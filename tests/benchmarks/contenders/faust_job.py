@@ -26,7 +26,7 @@ target = app.topic(job.output, key_type=bytes, value_type=bytes, key_serializer=
 @app.agent(source)  # type: ignore[untyped-decorator]  # not installed here
 async def predict(stream: faust.StreamT[bytes]) -> None:
     """Enrich up to ten thousand events at a time."""
-    async for taken in stream.take_events(10_000, within=0.05):
+    async for taken in stream.take_events(10_000, within=0.5):
         messages = [one.message for one in taken]
         events = [job.decode(message.value) for message in messages]
         places = [Place(message.topic, message.partition, message.offset) for message in messages]
