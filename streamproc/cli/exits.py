@@ -12,7 +12,7 @@ from enum import IntEnum
 from streamproc.errors import ConfigurationError, FencedError, StreamprocError, TransientError
 
 _FULL = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name))
-"""Errors of writing. Files and stores have errors of our own: what ends a command as one of these, with no file, is stdout's."""
+"""Errors of writing. Files and stores have errors of our own: one of these that names no file is stdout's."""
 
 
 class ExitCode(IntEnum):
