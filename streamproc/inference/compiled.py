@@ -23,7 +23,7 @@ from streamproc.models.observer import ServedBy
 from streamproc.models.probe import example_columns
 
 _FRAME: Final = object()
-_OBJECT_BYTES: Final = 224
+_OBJECT_BYTES: Final = 160
 """What one model's own Python objects take; measured, see the tests. What models of one signature share is not counted."""
 _FAULTS: Final = {
     layout_of.IS_NULL: "is null, which the model does not take",
@@ -46,6 +46,10 @@ class Signature:
     """(columns,): see `packed`."""
     labels: NDArray[Any] | None  # of the labels' own dtype
     """(classes,): what label indexes stand for; None where `predict` returns numbers."""
+    kind: Kind
+    """Which kernel predicts."""
+    is_transformed: bool
+    """The final estimator reads other registers than the features themselves."""
     is_column: bool
     """`predict` returns (n, 1)."""
     null_features: frozenset[str]
@@ -56,14 +60,16 @@ class Signature:
     def shared(
         cls,
         metadata: ModelMetadata,
-        flags: NDArray[np.int32],
+        packed: Packed,
         labels: NDArray[Any] | None,  # of the labels' own dtype
         *,
         is_column: bool,
     ) -> Signature:
         """The one of a model with these; a new one only where no living model has an equal one. Safe to call on any thread."""
-        listed = None if labels is None else tuple((type(label), label) for label in labels.tolist())
-        key: Hashable = (metadata, flags.tobytes(), None if labels is None else labels.dtype, listed, is_column)
+        flags = packed.ints[: packed.n_features]
+        listed = None if labels is None else (labels.dtype, *((type(label), label) for label in labels.tolist()))
+        parts = (packed.kind, packed.first > 0, is_column)
+        key: Hashable = (metadata, flags.tobytes(), listed, parts)
         with _lock:
             known = _signatures.get(key)
             if known is None:
@@ -71,7 +77,7 @@ class Signature:
                 layout = Layout(metadata.feature_names, metadata.n_columns, text)
                 own = example_columns(metadata.feature_names, metadata.n_columns)
                 columns = tuple(name for names in own.values() for name in names)
-                known = cls(metadata, layout, flags, labels, is_column, _null_features(metadata, flags), columns)
+                known = cls(metadata, layout, flags.copy(), labels, *parts, _null_features(metadata, flags), columns)
                 _signatures[key] = known
         return known
 
@@ -121,12 +127,12 @@ class CompiledModel(Model):
     Predicts frames like any model; a row that it can't predict makes the whole call raise.
     """
 
+    __slots__ = ("__weakref__", "_engine", "_nbytes", "_packed", "_signature", "_slot")
+
     def __init__(self, packed: Packed, signature: Signature) -> None:
         self._signature = signature
         self._packed: Packed | None = packed
-        self._kind = packed.kind
         self._nbytes = packed.nbytes + _OBJECT_BYTES
-        self._is_transformed = packed.first > 0
         self._engine: FusedEngine | None = None
         self._slot = -1
 
@@ -143,12 +149,12 @@ class CompiledModel(Model):
     @property
     def kind(self) -> Kind:
         """Which kernel predicts."""
-        return self._kind
+        return self._signature.kind
 
     @property
     def served_by(self) -> ServedBy:
         """The same as metrics name it."""
-        return cast("ServedBy", self._kind.name.lower())
+        return cast("ServedBy", self.kind.name.lower())
 
     @property
     def layout(self) -> Layout:
@@ -171,7 +177,7 @@ class CompiledModel(Model):
         What is too large for float32 is so as a tree reads it, which is a column of the frame only where nothing comes before
         the trees.
         """
-        if where < 0 or (status == layout_of.TOO_LARGE and self._is_transformed):
+        if where < 0 or (status == layout_of.TOO_LARGE and self._signature.is_transformed):
             return None
         return self.columns[where]
 

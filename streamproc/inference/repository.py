@@ -40,8 +40,7 @@ def compiled(model: SklearnModel) -> CompiledModel:
     """
     packed = compile_model(model)
     labels = np.array(model.estimator.classes_) if packed.numbers == 0 else None
-    flags = np.array(packed.ints[: packed.n_features])
-    signature = Signature.shared(model.metadata, flags, labels, is_column=_is_column(model, packed))
+    signature = Signature.shared(model.metadata, packed, labels, is_column=_is_column(model, packed))
     result = CompiledModel(packed, signature)
     verify(model, result)
     return result

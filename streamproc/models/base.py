@@ -58,6 +58,8 @@ class Model(ABC):
     costs the records at fault only: the caller bisects.
     """
 
+    __slots__ = ()  # a subclass of which there are thousands may do without a __dict__
+
     @property
     @abstractmethod
     def metadata(self) -> ModelMetadata:

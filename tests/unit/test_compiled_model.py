@@ -190,10 +190,12 @@ def test_models_whose_labels_only_look_alike_share_none() -> None:
 
 
 def test_what_models_share_goes_with_the_last_of_them() -> None:
-    metadata = ModelMetadata(("only", "here"), OutputKind.DOUBLE)
-    signature = Signature.shared(metadata, np.zeros(2, np.int32), None, is_column=False)
+    packed = compiled(linear(1.0)).packed
+    assert packed is not None
+    metadata = ModelMetadata(("only", "here", "known"), OutputKind.DOUBLE)
+    signature = Signature.shared(metadata, packed, None, is_column=False)
     gone = weakref.ref(signature)
-    assert Signature.shared(metadata, np.zeros(2, np.int32), None, is_column=False) is signature
+    assert Signature.shared(metadata, packed, None, is_column=False) is signature
     del signature
     gc.collect()
     assert gone() is None
@@ -202,7 +204,7 @@ def test_what_models_share_goes_with_the_last_of_them() -> None:
 def test_the_bytes_of_a_model_are_those_of_its_arenas_and_its_own_objects() -> None:
     packed = compiled(linear(1.0)).packed
     assert packed is not None
-    signature = Signature.shared(linear(1.0).metadata, packed.ints[:3].copy(), np.array([0, 1]), is_column=False)
+    signature = Signature.shared(linear(1.0).metadata, packed, np.array([0, 1]), is_column=False)
     engine, models = FusedEngine(), []
     engine.install(packed, CompiledModel(packed, signature).layout)
     tracemalloc.start()

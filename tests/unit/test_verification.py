@@ -90,8 +90,7 @@ def test_a_model_that_keeps_the_promise_is_compiled(name: str) -> None:
 def with_arrays(model: SklearnModel, packed: Packed) -> CompiledModel:
     """What the packed arrays make of the model."""
     labels = np.array(model.estimator.classes_) if packed.numbers == 0 else None
-    flags = packed.ints[: packed.n_features].copy()
-    return CompiledModel(packed, Signature.shared(model.metadata, flags, labels, is_column=False))
+    return CompiledModel(packed, Signature.shared(model.metadata, packed, labels, is_column=False))
 
 
 def damaged(model: SklearnModel, damage: Callable[[Packed], Packed]) -> CompiledModel:
@@ -156,7 +155,7 @@ def test_labels_in_another_order_are_found() -> None:
     sound = compiled(model)
     assert sound.packed is not None
     assert sound.labels is not None
-    other = Signature.shared(model.metadata, sound.flags, sound.labels[::-1].copy(), is_column=False)
+    other = Signature.shared(model.metadata, sound.packed, sound.labels[::-1].copy(), is_column=False)
     with pytest.raises(NotCompilableError, match="differ"):
         verify(model, CompiledModel(sound.packed, other))
 
