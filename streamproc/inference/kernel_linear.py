@@ -80,7 +80,7 @@ def predict_linear(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
 def _sum(registers: NDArray[np.float64], first: int, floats: NDArray[np.float64], weights: int, columns: int) -> float:
     total = 0.0
     for column in range(columns):
-        total += registers[first + column] * floats[weights + column]
+        total += registers[np.uint64(first + column)] * floats[np.uint64(weights + column)]
     return total
 
 

@@ -49,8 +49,13 @@ BUILT_WITH = "4a19dc6a5113442f"
 """Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 
+_MAGNITUDE = 0x7FFF_FFFF_FFFF_FFFF
+_INFINITY = 0x7FF0_0000_0000_0000
+"""The bits of infinity; those of every NaN without its sign are above."""
+
+
 @kernel
-def transform(  # noqa: C901, PLR0913, PLR0917 - a kernel takes plain arrays, and is one loop
+def transform(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
     slots: NDArray[np.int32],
     positions: NDArray[np.int64],
     values: NDArray[np.int64],
@@ -93,6 +98,7 @@ def transform(  # noqa: C901, PLR0913, PLR0917 - a kernel takes plain arrays, an
     """
     doubles = values.view(np.float64)
     singles = values.view(np.float32)
+    bits = registers.view(np.int64)
     for row in range(slots.shape[0]):
         if status[row] != 0:
             continue
@@ -102,70 +108,72 @@ def transform(  # noqa: C901, PLR0913, PLR0917 - a kernel takes plain arrays, an
         n_features = table[slot, FEATURES]
         program = table[slot, INTS]
         source = source_start[row]
-        fault = 0
-        for feature in range(n_features):
-            column = sources[source + feature]
-            kind = kinds[position, column] if column >= 0 else NULL
-            flags = ints[program + feature]
-            number = np.nan
-            if kind == IS_DOUBLE:
-                number = doubles[position, column]
-            elif kind in (IS_INTEGER, IS_BOOLEAN):
-                number = np.float64(values[position, column])
-            elif kind == IS_FLOAT:
-                number = np.float64(singles[position, 2 * column])
-            elif kind != NULL:
-                fault = _text_fault(kind, flags, payload, values[position, column])
-                flags |= TAKES_NULL
-            registers[base + feature] = number
-            if not np.isfinite(number):
-                fault = max(fault, _number_fault(number, kind, flags))
-            if fault != 0:
-                status[row] = fault
-                where[row] = feature
-                break
-        if fault != 0:
-            continue
-        status[row] = _run(
-            program + n_features,
-            table[slot, FLOATS],
-            table[slot, TEXT],
-            base,
-            row,
-            position,
-            source,
-            ints,
-            floats,
-            text,
-            registers,
-            values,
-            kinds,
-            payload,
-            symbol_bytes,
-            symbol_bounds,
-            sources,
-            where,
-        )
+        fault = _read_features(
+            n_features, program, base, row, position, source, ints, registers, values, doubles, singles, kinds, payload,
+            sources, where,
+        )  # fmt: skip
+        if fault == 0:
+            fault = _run(
+                program + n_features, table[slot, FLOATS], table[slot, TEXT], base, row, position, source, ints, floats, text,
+                registers, bits, values, kinds, payload, symbol_bytes, symbol_bounds, sources, where,
+            )  # fmt: skip
+        status[row] = fault
 
 
 @inlined
-def _text_fault(kind: int, flags: int, payload: NDArray[np.uint8], at: int) -> int:
-    if not flags & TAKES_TEXT:
-        return UNKNOWN_CATEGORY
-    if kind == IS_STRING:
-        length, start = read_length(payload, at)
-        if not is_utf8(payload, start, length):
-            return BAD_TEXT
+def _read_features(  # noqa: PLR0913, PLR0917 - as the kernel that it is a part of
+    count: int,
+    flags: int,
+    base: int,
+    row: int,
+    position: int,
+    source: int,
+    ints: NDArray[np.int32],
+    registers: NDArray[np.float64],
+    values: NDArray[np.int64],
+    doubles: NDArray[np.float64],
+    singles: NDArray[np.float32],
+    kinds: NDArray[np.uint8],
+    payload: NDArray[np.uint8],
+    sources: NDArray[np.int32],
+    where: NDArray[np.int32],
+) -> int:
+    """Into the first registers; text becomes NaN. Returns what is wrong with the first feature at fault, or 0."""
+    for feature in range(count):
+        column = sources[np.uint64(source + feature)]
+        kind = kinds[position, np.uint64(column)] if column >= 0 else NULL
+        number = np.nan
+        if kind == IS_DOUBLE:
+            number = doubles[position, np.uint64(column)]
+        elif kind in (IS_INTEGER, IS_BOOLEAN):
+            number = np.float64(values[position, column])
+        elif kind == IS_FLOAT:
+            number = np.float64(singles[position, 2 * column])  # the lower half, little-endian
+        registers[np.uint64(base + feature)] = number
+        if not np.isfinite(number):
+            fault = _fault_of(number, kind, ints[flags + feature], payload, values[position, max(column, 0)])
+            if fault != 0:
+                where[row] = feature
+                return fault
     return 0
 
 
 @inlined
-def _number_fault(number: float, kind: int, flags: int) -> int:
-    if np.isnan(number):
+def _fault_of(number: float, kind: int, flags: int, payload: NDArray[np.uint8], value: int) -> int:
+    """What is wrong with a feature that is no finite number; text is NaN here."""
+    if kind in (NULL, IS_DOUBLE, IS_FLOAT):
+        if np.isinf(number):
+            return 0 if flags & TAKES_INFINITY else IS_INFINITE
         if flags & TAKES_NULL:
             return 0
         return IS_NULL if kind == NULL else IS_NAN
-    return 0 if flags & TAKES_INFINITY else IS_INFINITE
+    if not flags & TAKES_TEXT:
+        return UNKNOWN_CATEGORY
+    if kind == IS_STRING:
+        length, start = read_length(payload, value)
+        if not is_utf8(payload, start, length):
+            return BAD_TEXT
+    return 0
 
 
 @inlined
@@ -181,6 +189,7 @@ def _run(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - an interpreter's d
     floats: NDArray[np.float64],
     text: NDArray[np.uint8],
     registers: NDArray[np.float64],
+    bits: NDArray[np.int64],
     values: NDArray[np.int64],
     kinds: NDArray[np.uint8],
     payload: NDArray[np.uint8],
@@ -195,63 +204,71 @@ def _run(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - an interpreter's d
         op = ints[at]
         if op == END:
             return 0
-        read = base + ints[at + 1]
-        write = base + ints[at + 2]
+        feature = ints[at + 1]
         n = ints[at + 3]
         own = start + ints[at + 4]
-        a = floats_at + ints[at + 5]
-        b = a + n
+        # Unsigned, so that the compiler needs no thought of Python's negative indexes, and can take several columns at a time.
+        read = np.uint64(base + feature)
+        write = np.uint64(base + ints[at + 2])
+        a = np.uint64(floats_at + ints[at + 5])
+        count = np.uint64(n)
+        b = a + count
         at += WORDS
         if op == SUBTRACT_DIVIDE:
-            for i in range(n):
+            for i in range(count):
                 registers[write + i] = (registers[read + i] - floats[a + i]) / floats[b + i]
-        elif op in (CHECK_FINITE, CHECK_BOUNDED):
+        elif op == CHECK_FINITE:
             bad = False
-            for i in range(n):
-                number = registers[read + i]
-                bad |= (op == CHECK_FINITE and np.isnan(number)) or np.isinf(number)
+            for i in range(count):
+                bad |= (bits[read + i] & _MAGNITUDE) >= _INFINITY
+            if bad:
+                where[row] = -1
+                return NOT_FINITE
+        elif op == CHECK_BOUNDED:
+            bad = False
+            for i in range(count):
+                bad |= (bits[read + i] & _MAGNITUDE) == _INFINITY
             if bad:
                 where[row] = -1
                 return NOT_FINITE
         elif op == COPY:
-            for i in range(n):
+            for i in range(count):
                 registers[write + i] = registers[read + i]
         elif op == SUBTRACT:
-            for i in range(n):
+            for i in range(count):
                 registers[write + i] = registers[read + i] - floats[a + i]
         elif op == DIVIDE:
-            for i in range(n):
+            for i in range(count):
                 registers[write + i] = registers[read + i] / floats[a + i]
         elif op == MULTIPLY:
-            for i in range(n):
+            for i in range(count):
                 registers[write + i] = registers[read + i] * floats[a + i]
         elif op == ADD:
-            for i in range(n):
+            for i in range(count):
                 registers[write + i] = registers[read + i] + floats[a + i]
         elif op == MULTIPLY_ADD:
-            for i in range(n):
+            for i in range(count):
                 registers[write + i] = registers[read + i] * floats[a + i] + floats[b + i]
         elif op == CLIP:
-            for i in range(n):
+            for i in range(count):
                 number = registers[read + i]
                 number = max(number, floats[a + i])
                 registers[write + i] = min(number, floats[b + i])
         elif op == FILL:
-            for i in range(n):
+            for i in range(count):
                 number = registers[read + i]
                 registers[write + i] = floats[a + i] if np.isnan(number) else number
         elif op == REPLACE:
-            for i in range(n):
+            for i in range(count):
                 number = registers[read + i]
                 registers[write + i] = floats[b + i] if number == floats[a + i] else number
         elif op == IS_MISSING:
-            for i in range(n):
+            for i in range(count):
                 registers[write + i] = 1.0 if np.isnan(registers[read + i]) else 0.0
         elif op == EQUALS:
-            for i in range(n):
+            for i in range(count):
                 registers[write + i] = 1.0 if registers[read + i] == floats[a + i] else 0.0
         elif op == MATCH:
-            feature = read - base
             code = n + 1
             column = sources[source + feature]
             kind = kinds[position, column] if column >= 0 else NULL
@@ -262,7 +279,7 @@ def _run(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - an interpreter's d
                 symbol = values[position, column]
                 first = symbol_bounds[symbol]
                 code = code_of(symbol_bytes, first, symbol_bounds[symbol + 1] - first, text, text_at, ints, own, n)
-            elif kind != NULL and not np.isnan(registers[read]):
+            elif kind != NULL and not (kind in (IS_DOUBLE, IS_FLOAT) and np.isnan(registers[read])):
                 code = n
             registers[write] = code
             fault = ints[own + n + 1 + code]
@@ -277,20 +294,20 @@ def _run(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - an interpreter's d
                 where[row] = ints[own]
                 return int(fault)
         elif op == LOOKUP:
-            a += n * int(registers[read])
-            for i in range(n):
+            a += np.uint64(n * int(registers[read]))
+            for i in range(count):
                 registers[write + i] = floats[a + i]
         else:
-            for i in range(n):
+            for i in range(count):
                 registers[write + i] = floats[a + i]
             code = int(registers[read])
             hot = ints[own + code]
             if hot >= 0:
-                registers[write + hot] = floats[b + code]
+                registers[write + np.uint64(hot)] = floats[b + np.uint64(code)]
 
 
 @inlined
-def _place(number: float, floats: NDArray[np.float64], keys: int, count: int) -> int:
+def _place(number: float, floats: NDArray[np.float64], keys: np.uint64, count: int) -> int:
     """The number's code among `count` sorted floats from `keys` on."""
     if np.isnan(number):
         return count + 1
@@ -298,8 +315,8 @@ def _place(number: float, floats: NDArray[np.float64], keys: int, count: int) ->
     high = count
     while low < high:
         middle = (low + high) // 2
-        if floats[keys + middle] < number:
+        if floats[keys + np.uint64(middle)] < number:
             low = middle + 1
         else:
             high = middle
-    return low if low < count and floats[keys + low] == number else count
+    return low if low < count and floats[keys + np.uint64(low)] == number else count

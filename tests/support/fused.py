@@ -90,13 +90,13 @@ def empty_run(packed: Packed, slots: NDArray[np.int32]) -> Run:
     )
 
 
-def run_transform(run: Run, arenas: ModelArenas, captures: Captures, n_features: int) -> None:
-    """The first of the two kernels."""
+def run_transform(run: Run, arenas: ModelArenas, captures: Captures, n_features: int, first: int = 0) -> None:
+    """The first of the two kernels, on the captured rows from `first` on."""
     arrays = arenas.arrays
     n = len(run.slots)
     transform(
         run.slots,
-        np.arange(n, dtype=np.int64),
+        np.arange(first, first + n, dtype=np.int64),
         captures.values,
         captures.kinds,
         np.frombuffer(captures.buffer, np.uint8),
