@@ -281,9 +281,8 @@ def test_a_port_in_use_ends_run_with_78_and_one_line_of_json(deployment: Deploym
     assert said[-1]["level"] == "error"
 
 
-@pytest.mark.parametrize("name", ["absent.skops", "model.bin"])
-def test_a_file_that_can_not_be_published_is_refused_with_1(deployment: Deployment, name: str) -> None:
+def test_a_file_that_can_not_be_published_is_refused_with_1(deployment: Deployment) -> None:
     (deployment.folder / "model.bin").write_bytes(b"x")
-    done = streamproc("models", "publish", str(deployment.folder / name), "--name", "m", "-c", str(deployment.config))
+    done = streamproc("models", "publish", str(deployment.folder / "model.bin"), "--name", "m", "-c", str(deployment.config))
     assert (done.returncode, done.stdout) == (1, "")
-    assert name in done.stderr
+    assert "model.bin" in done.stderr
