@@ -22,6 +22,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 
+from streamproc.kafka.faults import client_error
 from streamproc.kafka.options import ConnectionOptions, SecurityOptions, consumer_config, producer_config
 
 MAX_RECORDS = 10_000
@@ -30,6 +31,8 @@ COMMIT_SECONDS = 1.0
 _WAIT_SECONDS = 0.1
 _FLUSH_SECONDS = 60.0
 _ANY_PARTITION = -1
+_GROUP_CHANGES = {KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS, KafkaError.UNKNOWN_MEMBER_ID}
+"""The group is changing hands: whoever gets the partitions copies anew what wasn't committed."""
 
 
 class PassThrough:
@@ -41,7 +44,7 @@ class PassThrough:
         self._stopping = False
         self._consumer = Consumer({**consumer_config(options), "auto.offset.reset": "earliest"})
         self._producer = Producer({**producer_config(options), "on_delivery": self._delivered})
-        self._consumer.subscribe([source])
+        self._consumer.subscribe([source], on_revoke=lambda *_: self._commit())
 
     def stop(self) -> None:
         """Commit and leave after the next read."""
@@ -92,8 +95,12 @@ class PassThrough:
         if undelivered or self._failed:
             raise KafkaException(self._failed[0] if self._failed else KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - its name
         positions = [one for one in self._consumer.position(self._consumer.assignment()) if one.offset >= 0]
-        if positions:
-            self._consumer.commit(offsets=positions, asynchronous=False)
+        try:
+            if positions:
+                self._consumer.commit(offsets=positions, asynchronous=False)
+        except KafkaException as error:
+            if client_error(error).code() not in _GROUP_CHANGES:
+                raise
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         del message

@@ -53,6 +53,11 @@ class RunTopics:
         for done in self._admin.delete_topics(self._names(), operation_timeout=_SECONDS).values():
             done.exception(_SECONDS)
 
+    def members(self) -> int:
+        """How many processes the group has."""
+        described = self._admin.describe_consumer_groups([self.group], request_timeout=_SECONDS)
+        return len(described[self.group].result(_SECONDS).members)
+
     def _names(self) -> list[str]:
         return [self.input, self.output, self.dead_letters]
 

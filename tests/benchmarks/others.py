@@ -76,6 +76,7 @@ class ScriptContender:
     installation: Installation
     options: ConnectionOptions
     partitions: int
+    members: int = 1
     folder: Path = field(default_factory=lambda: Path(mkdtemp(prefix="bench-")))
 
     @property

@@ -31,6 +31,11 @@ class Replicas:
         """See `Contender`."""
         return self.contender.reads_committed
 
+    @property
+    def members(self) -> int:
+        """See `Contender`."""
+        return self.count
+
     def launch(self, topics: RunTopics) -> Launch:
         """See `Contender`."""
         launches = [self.contender.launch(topics) for _ in range(self.count)]

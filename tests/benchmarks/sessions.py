@@ -11,6 +11,7 @@ from benchmarks.others import Script, ScriptContender
 from benchmarks.verified import Verifier
 
 from streamproc.kafka.options import ConnectionOptions
+from streamproc.kafka.run_topics import RunTopics
 from streamproc.operations.bench.children import Contender, ContenderError, PassThroughContender, ReplicaContender
 from streamproc.operations.bench.measure import LOOK_SECONDS, Load, Measured, Run, TooFewRecordsError
 from streamproc.operations.bench.rounds import measure_rounds
@@ -70,13 +71,17 @@ class WorkloadSession:
     def measure_once(self, contender: Contender, records: int) -> Measured:
         """One run, whose output is verified."""
         load = Load(self._values, self._keys, self._warm_up(contender), records)
-        return self._run.measure(contender, load, check=lambda topics, name: self._verifier.check(topics, name, load))
+
+        def check(topics: RunTopics, name: str) -> None:
+            self._verifier.check(topics, name, load, repeats=contender.members > 1)
+
+        return self._run.measure(contender, load, check=check)
 
     def _warm_up(self, contender: Contender) -> int:
         """Peers have loaded their models before they read: a few records of each tenant will do."""
         active = self.installation.workload.active_tenants
         is_slow = isinstance(contender, ScriptContender) and contender.script.environment is not None
-        return max(active, 2_000 if is_slow else WARM_UP_RECORDS)
+        return contender.members * max(active, 2_000 if is_slow else WARM_UP_RECORDS)
 
     def _size(self, contender: Contender, seconds: float) -> int:
         """How many records it works on for so many seconds, and no fewer than a dozen of its bursts."""

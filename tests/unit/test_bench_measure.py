@@ -51,6 +51,7 @@ def test_the_seconds_of_each_stage_are_read_from_a_replica_s_metrics() -> None:
 class Named:
     name: str
     reads_committed: bool = True
+    members: int = 1
 
     def launch(self, topics: RunTopics) -> Launch:
         raise NotImplementedError(topics)

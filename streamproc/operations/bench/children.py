@@ -49,6 +49,10 @@ class Contender(Protocol):
     def reads_committed(self) -> bool:
         """It sees no record of an open transaction; else it is started after everything is visible."""
 
+    @property
+    def members(self) -> int:
+        """How many processes of its group it starts."""
+
     def launch(self, topics: RunTopics) -> Launch:
         """The process for these topics."""
 
@@ -60,6 +64,7 @@ class PassThroughContender:
     options: ConnectionOptions
     name: str = "pass-through"
     reads_committed: bool = True
+    members: int = 1
 
     def launch(self, topics: RunTopics) -> Launch:
         """The process for these topics."""
@@ -75,6 +80,7 @@ class ReplicaContender:
     config: Path
     name: str = "streamproc"
     reads_committed: bool = True
+    members: int = 1
     settings: Sequence[str] = ()
 
     def launch(self, topics: RunTopics) -> Launch:

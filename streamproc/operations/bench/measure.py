@@ -19,6 +19,8 @@ from streamproc.operations.bench.workload import FIRST_EVENT_MS
 LOOK_SECONDS: Final = 0.02
 WARM_SECONDS: Final = 300.0
 STALL_SECONDS: Final = 60.0
+SETTLE_SECONDS: Final = 3.0
+"""For a group to share its partitions among members that have joined."""
 Check = Callable[[RunTopics, str], None]
 """Looks at the topics that the contender of that name leaves behind; raises `ContenderError` where they aren't right."""
 _STAGE: Final = re.compile(r'^streamproc_stage_duration_seconds_sum\{stage="(\w+)"\} (\S+)$', re.MULTILINE)
@@ -83,13 +85,16 @@ class Run:
         """
         with RunTopics(self._options, partitions=self._partitions) as topics:
             feed = Feed(self._options, topics.input, load.values, load.keys, first_timestamp=FIRST_EVENT_MS)
-            feed.write_visible(load.warm_up)
-            feed.write_hidden(load.records)
+            feed.write_visible(load.warm_up // contender.members)
+            if contender.members == 1:
+                feed.write_hidden(load.records)
             if not contender.reads_committed:
                 feed.release()
             ends = Ends(self._options, topics.output, partitions=self._partitions)
             try:
                 with Child(contender.launch(topics), self._folder / f"{contender.name}.log") as child:
+                    if contender.members > 1:
+                        _warm_members(child, ends, feed, topics, contender.members, load)
                     measured = _measured(child, ends, load, feed if contender.reads_committed else None)
                     child.stop()
             finally:
@@ -102,9 +107,12 @@ class Run:
 def _measured(child: Child, ends: Ends, load: Load, feed: Feed | None) -> Measured:
     wait_warm(child, ends, load.warm_up)
     before = stage_seconds(child.metrics())
+    already = (
+        load.warm_up if feed is None else ends.total()
+    )  # more than the warm-up where members of a group repeated some of it
     if feed is not None:
         feed.release()
-    samples, peak = _samples(child, ends, load)
+    samples, peak = _samples(child, ends, load, already)
     stages = {stage: seconds - before.get(stage, 0.0) for stage, seconds in stage_seconds(child.metrics()).items()}
     start, end = fixed_points(samples, load.records)
     done = end.records - start.records
@@ -119,6 +127,22 @@ def _measured(child: Child, ends: Ends, load: Load, feed: Feed | None) -> Measur
     )
 
 
+def _warm_members(child: Child, ends: Ends, feed: Feed, topics: RunTopics, members: int, load: Load) -> None:
+    """Give the rest of the warm-up to all members of a group, once they have joined; then write what is measured."""
+    first = load.warm_up // members
+    wait_warm(child, ends, first)
+    deadline = time.monotonic() + WARM_SECONDS
+    while topics.members() < members:
+        child.check_alive()
+        if time.monotonic() > deadline:
+            raise ContenderError(f"{topics.members()} of {members} members after {WARM_SECONDS:.0f} s; {child.last_lines()}")
+        time.sleep(LOOK_SECONDS)
+    time.sleep(SETTLE_SECONDS)
+    feed.write_visible(load.warm_up - first)
+    wait_warm(child, ends, load.warm_up)
+    feed.write_hidden(load.records)
+
+
 def wait_warm(child: Child, ends: Ends, records: int) -> None:
     """Return when so many records are out; raises `ContenderError` where that takes too long."""
     deadline = time.monotonic() + WARM_SECONDS
@@ -129,12 +153,12 @@ def wait_warm(child: Child, ends: Ends, records: int) -> None:
         time.sleep(LOOK_SECONDS)
 
 
-def _samples(child: Child, ends: Ends, load: Load) -> tuple[list[Sample], int]:
+def _samples(child: Child, ends: Ends, load: Load, already: int) -> tuple[list[Sample], int]:
     """Everything that was seen until all records were out, and the most memory that was seen."""
     samples: list[Sample] = []
     peak, changed = 0, time.monotonic()
     while not samples or samples[-1].records < load.records:
-        records, now = ends.total() - load.warm_up, time.monotonic()
+        records, now = ends.total() - already, time.monotonic()
         usage = usage_of(child.pid)
         peak = max(peak, usage.resident_bytes)
         if not samples or records > samples[-1].records:

@@ -52,7 +52,7 @@ class Strategies(ProcessingStrategyFactory):  # type: ignore[misc]  # its base i
         """For one assignment."""
         del partitions
         produce = Produce(self._producer, Topic(self._job.output), CommitOffsets(commit), max_buffer_size=50_000)
-        return BatchStep(10_000, 0.05, RunTask(predictor(self._job), UnbatchStep(produce)))
+        return BatchStep(10_000, 0.5, RunTask(predictor(self._job), UnbatchStep(produce)))
 
 
 def main() -> None:
