@@ -243,7 +243,8 @@ def _list_tables(tables: Sequence[Table], codes: dict[Number | Text, _Codes], wr
     """Columns that are looked up by the same code."""
     own = codes[tables[0].base]
     values = np.stack([own.aligned(table) for table in tables], axis=1)
-    base = values[-2]
+    base = np.sort(values, axis=0)[len(values) // 2]
+    values[own.faults != 0] = base  # nobody will look them up
     differs = values != base
     if len(tables) <= _LEAST_HOT or np.isnan(values).any() or differs.sum(axis=1).max() > 1:
         listing.add(op.LOOKUP, own.register, write, len(tables), floats=[values.ravel()])
