@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -90,18 +91,19 @@ class Run:
                 feed.write_hidden(load.records)
             if not contender.reads_committed:
                 feed.release()
-            ends = Ends(self._options, topics.output, partitions=self._partitions)
-            try:
-                with Child(contender.launch(topics), self._folder / f"{contender.name}.log") as child:
-                    if contender.members > 1:
-                        _warm_members(child, ends, feed, topics, contender.members, load)
-                    measured = _measured(child, ends, load, feed if contender.reads_committed else None)
-                    child.stop()
-            finally:
-                ends.close()
+            measured = self._watched(contender, load, topics, feed)
             if check is not None:
                 check(topics, contender.name)
         return measured
+
+    def _watched(self, contender: Contender, load: Load, topics: RunTopics, feed: Feed) -> Measured:
+        launch, log = contender.launch(topics), self._folder / f"{contender.name}.log"
+        with closing(Ends(self._options, topics.output, partitions=self._partitions)) as ends, Child(launch, log) as child:
+            if contender.members > 1:
+                _warm_members(child, ends, feed, topics, contender.members, load)
+            measured = _measured(child, ends, load, feed if contender.reads_committed else None)
+            child.stop()
+            return measured
 
 
 def _measured(child: Child, ends: Ends, load: Load, feed: Feed | None) -> Measured:
