@@ -35,7 +35,8 @@ class ModelArenas:
         self._floats = Space(np.float64)
         self._nodes = Space(NODE)
         self._text = Space(np.uint8)
-        self._lengths: dict[int, tuple[int, int, int, int]] = {}
+        self._lengths = np.zeros((256, 4), np.int32)
+        self._models = 0
 
     @property
     def arrays(self) -> Arenas:
@@ -45,7 +46,7 @@ class ModelArenas:
     @property
     def models(self) -> int:
         """How many models are installed."""
-        return len(self._lengths)
+        return self._models
 
     @property
     def used_bytes(self) -> int:
@@ -63,12 +64,16 @@ class ModelArenas:
         places[ESTIMATOR_FLOATS] = places[FLOATS] + packed.estimator_floats
         row[0, list(places)] = list(places.values())
         slot = self._table.place(row)
-        self._lengths[slot] = (len(packed.ints), len(packed.floats), len(packed.nodes), len(packed.text))
+        if slot >= len(self._lengths):
+            self._lengths = np.resize(self._lengths, (len(self._table.array), 4))
+        self._lengths[slot] = len(packed.ints), len(packed.floats), len(packed.nodes), len(packed.text)
+        self._models += 1
         return slot
 
     def free(self, slot: int) -> None:
         """The slot's model is gone; the slot and its places may be taken by others."""
-        ints, floats, nodes, text = self._lengths.pop(slot)
+        ints, floats, nodes, text = self._lengths[slot].tolist()
+        self._models -= 1
         row = self._table.array[slot].tolist()
         self._ints.free(row[INTS], ints)
         self._floats.free(row[FLOATS], floats)

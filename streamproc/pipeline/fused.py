@@ -72,7 +72,6 @@ class FusedModels:
     def _kill(self, outcome: Outcome, row: int) -> None:
         decoded, predictions = outcome.decoded, outcome.predictions
         model_id, model = self._models[int(predictions.slots[row])]
-        where = int(predictions.where[row])
-        column = model.columns[where] if 0 <= where < len(model.columns) else None
-        error = fault(int(predictions.status[row]), column, model_id)
+        status = int(predictions.status[row])
+        error = fault(status, model.column_at_fault(status, int(predictions.where[row])), model_id)
         outcome.kill(row, error, decoded.tenants[decoded.tenant[row]], "ValueError")
