@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from scipy import sparse
+from scipy import sparse  # type: ignore[import-untyped] # scipy ships no types
 from sklearn import linear_model
 from sklearn.linear_model import (
     LinearRegression,
@@ -42,9 +42,8 @@ def frame(rows: int = 60, seed: int = 0) -> pd.DataFrame:
 
 
 def classes(count: int, data: pd.DataFrame) -> NDArray[np.str_]:
-    return np.array(["x", "y", "z", "ä", "v", "w", "u", "t", "s", "r"])[
-        (data["b"].rank().to_numpy() * count / (len(data) + 1)).astype(int)
-    ]
+    names = np.array(["x", "y", "z", "ä", "v", "w", "u", "t", "s", "r"])
+    return np.asarray(names[(data["b"].rank().to_numpy() * count / (len(data) + 1)).astype(int)])
 
 
 def fitted(estimator: Estimator, data: pd.DataFrame, target: object) -> Estimator:
@@ -53,7 +52,8 @@ def fitted(estimator: Estimator, data: pd.DataFrame, target: object) -> Estimato
 
 
 def made(kind: type) -> Estimator:
-    quick = {"LogisticRegression": {"max_iter": 20}, "LogisticRegressionCV": {"Cs": [1.0], "cv": 2, "max_iter": 20}}
+    quick: dict[str, dict[str, Any]] = {"LogisticRegression": {"max_iter": 20}}
+    quick["LogisticRegressionCV"] = {"Cs": [1.0], "cv": 2, "max_iter": 20}
     with quiet():  # some are about to be removed, and say so
         return kind(**quick.get(kind.__name__, {}))
 
@@ -63,7 +63,7 @@ def bound(estimator: Estimator, data: pd.DataFrame) -> NDArray[np.float64]:
     return np.asarray(1e-12 * np.maximum(1, sizes))
 
 
-@pytest.mark.parametrize("kind", sorted(REGRESSORS, key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", sorted(REGRESSORS, key=str), ids=str)
 def test_each_regressor_predicts_what_scikit_learn_does(kind: type) -> None:
     data = frame()
     target = data.to_numpy() @ [1.0, -2.0, 3.0, 0.01] + np.random.default_rng(1).normal(size=60)
@@ -79,7 +79,7 @@ def test_each_regressor_predicts_what_scikit_learn_does(kind: type) -> None:
 
 
 @pytest.mark.parametrize("count", [2, 3, 9])
-@pytest.mark.parametrize("kind", sorted(CLASSIFIERS, key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", sorted(CLASSIFIERS, key=str), ids=str)
 def test_each_classifier_labels_what_scikit_learn_does(kind: type, count: int) -> None:
     data = frame()
     estimator = fitted(made(kind), data, classes(count, data))
@@ -135,7 +135,7 @@ def test_ties_and_zeros_are_labelled_as_in_scikit_learn() -> None:
         fused = predicted(packed, data)
         assert set(fused.label.tolist()) == {label}
         assert model.predict(data).tolist() == estimator.classes_[fused.label].tolist()
-        np.testing.assert_allclose(fused.scores, model.scores(data), rtol=0, atol=1e-15)
+        np.testing.assert_allclose(fused.scores, np.asarray(model.scores(data)), rtol=0, atol=1e-15)
 
 
 def test_sums_that_overflow_end_as_scikit_learns_do() -> None:
@@ -154,7 +154,7 @@ def test_weights_in_float32_are_taken_as_they_are() -> None:
     estimator = fitted(LogisticRegression(), data.astype(np.float32), classes(3, data))
     assert estimator.coef_.dtype == np.float32
     model, packed = compiled(estimator)
-    np.testing.assert_allclose(predicted(packed, data).scores, model.scores(data), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(predicted(packed, data).scores, np.asarray(model.scores(data)), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("search", [GridSearchCV, RandomizedSearchCV])
