@@ -79,12 +79,18 @@ def _refuse_conflicts(writer: Mapping[str, JsonValue], name: str, named: frozens
 
 
 class _Rewriter:
-    """Rewrites the fields of a recursive schema so that each name is defined once, where it is met first."""
+    """Rewrites the fields of a recursive schema so that each name is defined once, where it is met first.
+
+    The writer's own definition moves to where it is referred to first, and is walked from its start there: it may refer to
+    types before the place that defined them.
+    """
 
     def __init__(self, writer: Mapping[str, JsonValue], name: str) -> None:
         self._writer = writer
         self._name = name
         self._defined: set[str] = set()
+        self._definitions: dict[str, Mapping[str, JsonValue]] = {}
+        _find_definitions(writer, "", self._definitions)
 
     def fields(self) -> list[JsonValue]:
         return [self._field(field, namespace_of(self._name)) for field in self._writer["fields"]]
@@ -110,10 +116,11 @@ class _Rewriter:
         if name in PRIMITIVES:
             return name
         full = name if "." in name or not namespace else f"{namespace}.{name}"
-        if full in self._defined or self._name in self._defined or self._name not in (full, name):
+        full = full if full in self._definitions else name
+        if full in self._defined:
             return name
-        own = namespace_of(self._name)
-        return self._definition(self._writer if own == namespace else {**self._writer, "namespace": own}, namespace)
+        own, node = namespace_of(full), self._definitions[full]
+        return self._definition(node if own == namespace else {**node, "namespace": own}, namespace)
 
     def _definition(self, node: Mapping[str, JsonValue], namespace: str) -> JsonValue:
         name = full_name(node, namespace)
@@ -123,3 +130,17 @@ class _Rewriter:
         if "fields" not in node:
             return node
         return {**node, "fields": [self._field(field, namespace_of(name)) for field in node["fields"]]}
+
+
+def _find_definitions(node: JsonValue, namespace: str, found: dict[str, Mapping[str, JsonValue]]) -> None:
+    """Note every definition in `node` under its full name."""
+    if isinstance(node, list):
+        for branch in node:
+            _find_definitions(branch, namespace, found)
+    elif isinstance(node, dict) and node["type"] in ("record", "error", "enum", "fixed"):
+        name = full_name(node, namespace)
+        found[name] = node
+        for field in node.get("fields", ()):
+            _find_definitions(field["type"], namespace_of(name), found)
+    elif isinstance(node, dict):
+        _find_definitions(node.get("items", node.get("values")), namespace, found)

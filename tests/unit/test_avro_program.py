@@ -117,15 +117,16 @@ def test_a_record_four_times_as_large_takes_about_four_times_as_long(shape: str)
     subject = decoder(record_type(tenant="string", x=field), max_record_bytes=10_000_000)
 
     def seconds(size: int) -> float:
+        """Of this thread's own work: others may need the cores meanwhile."""
         batch = record_batch([TENANT + body_of(size)])
         names = tuple(f"x[{index}]" for index in range(0, 500, 10)) if shape.startswith("numbers") else ()
         best = float("inf")
         for _ in range(7):
-            started = time.perf_counter()
+            started = time.thread_time()
             decoded = subject.decode(batch)
             assert not decoded.status.any()
             decoded.features(0, np.array([0]), names)
-            best = min(best, time.perf_counter() - started)
+            best = min(best, time.thread_time() - started)
         return best
 
     assert seconds(2_000_000) < 10 * seconds(500_000)
@@ -140,9 +141,9 @@ def test_features_of_one_array_are_read_in_one_pass() -> None:
     def seconds(count: int) -> float:
         best = float("inf")
         for _ in range(3):
-            started = time.perf_counter()
+            started = time.thread_time()
             decoded.features(0, np.array([0]), tuple(f"x[{index}]" for index in range(count)))
-            best = min(best, time.perf_counter() - started)
+            best = min(best, time.thread_time() - started)
         return best
 
     assert seconds(1000) < 20 * seconds(1)
