@@ -110,21 +110,26 @@ class FusedEngine:
     def _spans(
         self, fields: CapturedRows, arenas: Arenas, slots: NDArray[np.int32], present: Sequence[Kind]
     ) -> Iterator[_Span]:
-        rows, positions = fields.rows, np.arange(len(fields.rows))
+        """The runs of one schema; rows that kernels can't read lose their slot."""
+        rows = fields.rows
         here = slots if len(rows) == len(slots) else slots[rows]
-        sources, starts = self._layouts.sources(fields, self._layout_of_slot[here])
-        if (here < 0).any() or (starts < 0).any():
-            slots[rows[(here >= 0) & (starts < 0)]] = -1
-            positions = np.flatnonzero((here >= 0) & (starts >= 0))
+        positions = np.flatnonzero(here >= 0)
+        sources, starts = self._layouts.sources(fields, self._layout_of_slot[here[positions]])
+        if (starts < 0).any():
+            slots[rows[positions[starts < 0]]] = -1
+            positions, starts = positions[starts >= 0], starts[starts >= 0]
         for kind in present:
-            chosen = positions if len(present) == 1 else positions[arenas.table[here[positions], KIND] == kind]
+            chosen = np.arange(len(positions))
+            if len(present) > 1:
+                chosen = np.flatnonzero(arenas.table[here[positions], KIND] == kind)
             if kind is not Kind.LINEAR:
-                chosen = chosen[self._grouping.order(here[chosen], len(arenas.table))]
+                chosen = chosen[self._grouping.order(here[positions[chosen]], len(arenas.table))]
             is_whole = kind is Kind.LINEAR and len(chosen) == len(slots)
             for start in range(0, len(chosen), _RUN_ROWS):
                 part = chosen[start : start + _RUN_ROWS]
+                place = positions[part]
                 whole = slice(start, start + len(part))
-                yield _Span(fields, kind, whole if is_whole else rows[part], part, sources, starts[part])
+                yield _Span(fields, kind, whole if is_whole else rows[place], place, sources, starts[part])
 
     def _predict(self, span: _Span, arenas: Arenas, predictions: Predictions) -> None:
         captures, rows = span.fields.captures, span.rows
