@@ -137,6 +137,15 @@ def test_numbers_are_imputed_and_indicated(strategy: str, missing: float) -> Non
     assert predicted(packed, rows).status.tolist() == [0 if np.isnan(missing) else IS_NAN, IS_INFINITE, IS_INFINITE]
 
 
+def test_what_fills_a_gap_is_rounded_as_the_imputer_rounds_it() -> None:
+    frame = data()[["a", "c"]]
+    imputer = SimpleImputer(strategy="constant", fill_value=0.1)
+    pipeline = make_pipeline(imputer, LinearRegression()).fit(frame.astype(np.float32), np.arange(30.0))
+    _, packed = compiled(pipeline)
+    fused = assert_columns(pipeline, packed, frame)
+    assert np.float32(0.1) in fused.columns
+
+
 @pytest.mark.parametrize("encoder", [OneHotEncoder(), OrdinalEncoder()])
 def test_an_unknown_category_is_the_rows_fault_where_the_encoder_raises(encoder: Estimator) -> None:
     pipeline, packed = model_of(encoder, names="t")
@@ -295,7 +304,9 @@ def test_what_is_no_finite_number_is_refused(cell: tuple[int, int], status: int)
     assert (fused.status[0], fused.where[0]) == (status, 1)
 
 
-ENCODED = OrdinalEncoder(categories=[["red", "grün", "b"]], handle_unknown="use_encoded_value", unknown_value=-1)
+ENCODED = OrdinalEncoder(
+    categories=[["red", "grün", "b", np.nan]], handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-7
+)
 
 
 @pytest.mark.parametrize(
@@ -313,6 +324,8 @@ ENCODED = OrdinalEncoder(categories=[["red", "grün", "b"]], handle_unknown="use
         ((IS_BOOLEAN, 1), b"\x00", -1),
         ((IS_DOUBLE, bits("d", 0.5)), b"\x00", -1),
         ((IS_OTHER, 0), b"\x00", -1),
+        ((NULL, 0), b"\x00", -7),
+        ((IS_DOUBLE, bits("d", np.nan)), b"\x00", -7),
     ],
 )
 def test_texts_symbols_and_what_is_neither_are_encoded(cell: tuple[int, int], buffer: bytes, code: float) -> None:
