@@ -22,17 +22,16 @@ from streamproc.inference.tree_layout import (
     MISSING,
     NAN_CELL,
     RULE,
-    SET_WORDS,
     SUMS,
     TREES,
 )
 from streamproc.jit import inlined, kernel
 
-BUILT_WITH = ""
+BUILT_WITH = "b5819641e6abdd34"
 """Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
-_STEPS_A_LOOK = 4
-"""So many steps are walked before looking whether all walks have arrived."""
+_STEPS_UNWATCHED = 3
+"""After so many steps one looks whether all walks have arrived."""
 
 
 @inlined
@@ -58,7 +57,7 @@ def _fill(
 
 
 @inlined
-def _step(
+def _step(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
     thresholds: NDArray[np.float64],
     words: NDArray[np.uint32],
     root: np.uint64,
@@ -67,23 +66,23 @@ def _step(
     lane: np.uint64,
     kinds: NDArray[np.int32],
     ints: NDArray[np.int32],
-    sets: int,
+    sets: int | None,
 ) -> np.uint64:
-    """The child that comes after `node`, or the same leaf; both counted from the root. `sets` is -1 where there are none."""
+    """The child that comes after `node`, or the same leaf; both counted from the root. `sets` is None where there are none."""
     at = (root + node) << np.uint64(1)
     word = np.uint64(words[(at << np.uint64(1)) + np.uint64(2)])
     cell = ((word & np.uint64(BY_CATEGORY - 1)) << np.uint64(3)) + lane
     second = np.uint64(cells[cell] > thresholds[at])
-    if sets >= 0:
-        of_set = np.uint64(words[at << np.uint64(1)]) if word >= np.uint64(BY_CATEGORY) else np.uint64(0)
+    if sets is not None:  # decided when this is compiled
+        marked = np.uint64(0) - (word >> np.uint64(31))
         kind = np.uint64(kinds[cell])
-        bits = np.uint64(ints[np.uint64(sets) + of_set * np.uint64(SET_WORDS) + (kind >> np.uint64(5))])
+        bits = np.uint64(ints[np.uint64(sets) + (np.uint64(words[at << np.uint64(1)]) & marked) + (kind >> np.uint64(5))])
         second |= (bits >> (kind & np.uint64(31))) & np.uint64(1)
     return np.uint64(words[(at << np.uint64(1)) + np.uint64(3)]) + second
 
 
 @inlined
-def _walk_rows(
+def _walk_rows(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
     thresholds: NDArray[np.float64],
     words: NDArray[np.uint32],
     root: np.uint64,
@@ -91,14 +90,14 @@ def _walk_rows(
     cells: NDArray[np.float64],
     kinds: NDArray[np.int32],
     ints: NDArray[np.int32],
-    sets: int,
+    sets: int | None,
     leaves: NDArray[np.uint64],
 ) -> None:  # splitting it would cost time
     """The leaves of one tree for the rows of all lanes."""
     a = b = c = d = e = f = g = h = np.uint64(0)
     moving = np.uint64(1)
     while steps > 0 and moving != 0:
-        for _ in range(min(steps, _STEPS_A_LOOK)):
+        for _ in range(min(steps, _STEPS_UNWATCHED)):
             a = _step(thresholds, words, root, a, cells, np.uint64(0), kinds, ints, sets)
             b = _step(thresholds, words, root, b, cells, np.uint64(1), kinds, ints, sets)
             c = _step(thresholds, words, root, c, cells, np.uint64(2), kinds, ints, sets)
@@ -107,16 +106,20 @@ def _walk_rows(
             f = _step(thresholds, words, root, f, cells, np.uint64(5), kinds, ints, sets)
             g = _step(thresholds, words, root, g, cells, np.uint64(6), kinds, ints, sets)
             h = _step(thresholds, words, root, h, cells, np.uint64(7), kinds, ints, sets)
-        steps -= _STEPS_A_LOOK
+        steps -= _STEPS_UNWATCHED
         if steps > 0:
-            moving = a ^ _step(thresholds, words, root, a, cells, np.uint64(0), kinds, ints, sets)
-            moving |= b ^ _step(thresholds, words, root, b, cells, np.uint64(1), kinds, ints, sets)
-            moving |= c ^ _step(thresholds, words, root, c, cells, np.uint64(2), kinds, ints, sets)
-            moving |= d ^ _step(thresholds, words, root, d, cells, np.uint64(3), kinds, ints, sets)
-            moving |= e ^ _step(thresholds, words, root, e, cells, np.uint64(4), kinds, ints, sets)
-            moving |= f ^ _step(thresholds, words, root, f, cells, np.uint64(5), kinds, ints, sets)
-            moving |= g ^ _step(thresholds, words, root, g, cells, np.uint64(6), kinds, ints, sets)
-            moving |= h ^ _step(thresholds, words, root, h, cells, np.uint64(7), kinds, ints, sets)
+            next_a = _step(thresholds, words, root, a, cells, np.uint64(0), kinds, ints, sets)
+            next_b = _step(thresholds, words, root, b, cells, np.uint64(1), kinds, ints, sets)
+            next_c = _step(thresholds, words, root, c, cells, np.uint64(2), kinds, ints, sets)
+            next_d = _step(thresholds, words, root, d, cells, np.uint64(3), kinds, ints, sets)
+            next_e = _step(thresholds, words, root, e, cells, np.uint64(4), kinds, ints, sets)
+            next_f = _step(thresholds, words, root, f, cells, np.uint64(5), kinds, ints, sets)
+            next_g = _step(thresholds, words, root, g, cells, np.uint64(6), kinds, ints, sets)
+            next_h = _step(thresholds, words, root, h, cells, np.uint64(7), kinds, ints, sets)
+            moving = (a ^ next_a) | (b ^ next_b) | (c ^ next_c) | (d ^ next_d)
+            moving |= (e ^ next_e) | (f ^ next_f) | (g ^ next_g) | (h ^ next_h)
+            a, b, c, d, e, f, g, h = next_a, next_b, next_c, next_d, next_e, next_f, next_g, next_h
+            steps -= 1
     leaves[0], leaves[1], leaves[2], leaves[3] = root + a, root + b, root + c, root + d
     leaves[4], leaves[5], leaves[6], leaves[7] = root + e, root + f, root + g, root + h
 
@@ -127,7 +130,7 @@ def _root(ints: NDArray[np.int32], trees: int, tree: int, nodes: np.uint64) -> n
 
 
 @inlined
-def _walk_trees(
+def _walk_trees(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
     thresholds: NDArray[np.float64],
     words: NDArray[np.uint32],
     ints: NDArray[np.int32],
@@ -137,7 +140,7 @@ def _walk_trees(
     cells: NDArray[np.float64],
     lane: np.uint64,
     kinds: NDArray[np.int32],
-    sets: int,
+    sets: int | None,
     leaves: NDArray[np.uint64],
 ) -> None:  # splitting it would cost time
     """The leaves of eight trees, from the tree `first` on, for the row of one lane."""
@@ -151,7 +154,7 @@ def _walk_trees(
     a = b = c = d = e = f = g = h = np.uint64(0)
     moving = np.uint64(1)
     while steps > 0 and moving != 0:
-        for _ in range(min(steps, _STEPS_A_LOOK)):
+        for _ in range(min(steps, _STEPS_UNWATCHED)):
             a = _step(thresholds, words, ra, a, cells, lane, kinds, ints, sets)
             b = _step(thresholds, words, rb, b, cells, lane, kinds, ints, sets)
             c = _step(thresholds, words, rc, c, cells, lane, kinds, ints, sets)
@@ -160,22 +163,26 @@ def _walk_trees(
             f = _step(thresholds, words, rf, f, cells, lane, kinds, ints, sets)
             g = _step(thresholds, words, rg, g, cells, lane, kinds, ints, sets)
             h = _step(thresholds, words, rh, h, cells, lane, kinds, ints, sets)
-        steps -= _STEPS_A_LOOK
+        steps -= _STEPS_UNWATCHED
         if steps > 0:
-            moving = a ^ _step(thresholds, words, ra, a, cells, lane, kinds, ints, sets)
-            moving |= b ^ _step(thresholds, words, rb, b, cells, lane, kinds, ints, sets)
-            moving |= c ^ _step(thresholds, words, rc, c, cells, lane, kinds, ints, sets)
-            moving |= d ^ _step(thresholds, words, rd, d, cells, lane, kinds, ints, sets)
-            moving |= e ^ _step(thresholds, words, re, e, cells, lane, kinds, ints, sets)
-            moving |= f ^ _step(thresholds, words, rf, f, cells, lane, kinds, ints, sets)
-            moving |= g ^ _step(thresholds, words, rg, g, cells, lane, kinds, ints, sets)
-            moving |= h ^ _step(thresholds, words, rh, h, cells, lane, kinds, ints, sets)
+            next_a = _step(thresholds, words, ra, a, cells, lane, kinds, ints, sets)
+            next_b = _step(thresholds, words, rb, b, cells, lane, kinds, ints, sets)
+            next_c = _step(thresholds, words, rc, c, cells, lane, kinds, ints, sets)
+            next_d = _step(thresholds, words, rd, d, cells, lane, kinds, ints, sets)
+            next_e = _step(thresholds, words, re, e, cells, lane, kinds, ints, sets)
+            next_f = _step(thresholds, words, rf, f, cells, lane, kinds, ints, sets)
+            next_g = _step(thresholds, words, rg, g, cells, lane, kinds, ints, sets)
+            next_h = _step(thresholds, words, rh, h, cells, lane, kinds, ints, sets)
+            moving = (a ^ next_a) | (b ^ next_b) | (c ^ next_c) | (d ^ next_d)
+            moving |= (e ^ next_e) | (f ^ next_f) | (g ^ next_g) | (h ^ next_h)
+            a, b, c, d, e, f, g, h = next_a, next_b, next_c, next_d, next_e, next_f, next_g, next_h
+            steps -= 1
     leaves[0], leaves[1], leaves[2], leaves[3] = ra + a, rb + b, rc + c, rd + d
     leaves[4], leaves[5], leaves[6], leaves[7] = re + e, rf + f, rg + g, rh + h
 
 
 @inlined
-def _walk(
+def _walk(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
     thresholds: NDArray[np.float64],
     words: NDArray[np.uint32],
     root: np.uint64,
@@ -184,7 +191,7 @@ def _walk(
     lane: np.uint64,
     kinds: NDArray[np.int32],
     ints: NDArray[np.int32],
-    sets: int,
+    sets: int | None,
 ) -> np.uint64:
     """The leaf of one tree for the row of one lane."""
     node = np.uint64(0)
@@ -196,8 +203,86 @@ def _walk(
     return root + node
 
 
+@inlined
+def _sum_rows(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
+    thresholds: NDArray[np.float64],
+    words: NDArray[np.uint32],
+    nodes: np.uint64,
+    ints: NDArray[np.int32],
+    header: int,
+    cells: NDArray[np.float64],
+    kinds: NDArray[np.int32],
+    sets: int | None,
+    leaves: NDArray[np.uint64],
+    totals: NDArray[np.float64],
+) -> None:
+    """Add up all trees for the rows of all lanes, in the order of the trees."""
+    sums, trees = ints[header + SUMS], header + HEADER
+    add_to = 0
+    for tree in range(ints[header + TREES]):
+        root = _root(ints, trees, tree, nodes)
+        _walk_rows(thresholds, words, root, ints[trees + 2 * tree + 1], cells, kinds, ints, sets, leaves)
+        for lane in range(LANES):
+            totals[np.uint64(add_to * LANES + lane)] += thresholds[leaves[np.uint64(lane)] << np.uint64(1)]
+        add_to = 0 if add_to + 1 == sums else add_to + 1
+
+
+@inlined
+def _sum_row(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
+    thresholds: NDArray[np.float64],
+    words: NDArray[np.uint32],
+    nodes: np.uint64,
+    ints: NDArray[np.int32],
+    header: int,
+    cells: NDArray[np.float64],
+    lane: int,
+    kinds: NDArray[np.int32],
+    sets: int | None,
+    leaves: NDArray[np.uint64],
+    totals: NDArray[np.float64],
+) -> None:
+    """Add up all trees for the row of one lane, in the order of the trees."""
+    sums, trees, first_tree = ints[header + SUMS], ints[header + TREES], header + HEADER
+    tree = add_to = 0
+    while tree < trees:
+        if trees >= LANES:
+            # The last eight overlap those before: walked again, but not added again.
+            first = min(tree, trees - LANES)
+            end = first + LANES
+            _walk_trees(thresholds, words, ints, first_tree, first, nodes, cells, np.uint64(lane), kinds, sets, leaves)
+        else:
+            first, end = tree, tree + 1
+            root, steps = _root(ints, first_tree, tree, nodes), ints[first_tree + 2 * tree + 1]
+            leaves[0] = _walk(thresholds, words, root, steps, cells, np.uint64(lane), kinds, ints, sets)
+        for walked in range(tree, end):
+            totals[np.uint64(add_to * LANES + lane)] += thresholds[leaves[np.uint64(walked - first)] << np.uint64(1)]
+            add_to = 0 if add_to + 1 == sums else add_to + 1
+        tree = end
+
+
+@inlined
+def _sum_lanes(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
+    thresholds: NDArray[np.float64],
+    words: NDArray[np.uint32],
+    nodes: np.uint64,
+    ints: NDArray[np.int32],
+    header: int,
+    cells: NDArray[np.float64],
+    lanes: int,
+    kinds: NDArray[np.int32],
+    sets: int | None,
+    leaves: NDArray[np.uint64],
+    totals: NDArray[np.float64],
+) -> None:
+    if lanes == LANES:
+        _sum_rows(thresholds, words, nodes, ints, header, cells, kinds, sets, leaves, totals)
+    else:
+        for lane in range(lanes):
+            _sum_row(thresholds, words, nodes, ints, header, cells, lane, kinds, sets, leaves, totals)
+
+
 @kernel
-def predict_histogram(
+def predict_histogram(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays; splitting it would cost time
     slots: NDArray[np.int32],
     registers: NDArray[np.float64],
     register_start: NDArray[np.int64],
@@ -212,67 +297,42 @@ def predict_histogram(
     words: NDArray[np.uint32],
     cells: NDArray[np.float64],
     kinds: NDArray[np.int32],
+    totals: NDArray[np.float64],
     rows: NDArray[np.int64],
     leaves: NDArray[np.uint64],
-) -> None:  # splitting it would cost time
+) -> None:
     """Predict a run's rows; see `Run` and `Arenas`, whose nodes are `thresholds`, two a node, and `words`, four a node.
 
-    Args:
-        cells: room for those of LANES rows of the model with the most columns.
-        kinds: as `cells`, zeros.
-        rows: (LANES,) room.
-        leaves: (LANES,) room.
-
+    The last five are room: `cells`, `kinds` (zeros) and `totals` for LANES rows of the model with the most cells and sums,
+    `rows` and `leaves` for one a lane.
     """
     for lane in range(LANES):
         cells[NAN_CELL * LANES + lane] = np.nan
-        kinds[NAN_CELL * LANES + lane] = 0
-    at = 0
+    at = lanes = 0
     while at < slots.shape[0]:
         slot = slots[at]
-        lanes = 0
         header, numbers = table[slot, ESTIMATOR_INTS], table[slot, ESTIMATOR_FLOATS]
-        sums, trees, categories = ints[header + SUMS], ints[header + TREES], ints[header + CATEGORIES]
-        while at < slots.shape[0] and slots[at] == slot and lanes < LANES:
-            if status[at] == 0:
-                _fill(registers, register_start[at] + table[slot, FIRST], table[slot, COLUMNS], categories, cells, kinds, lanes)
-                rows[lanes] = at
-                lanes += 1
-                for k in range(sums):
-                    outputs[output_start[at] + k] = floats[numbers + INITIAL + k]
-            at += 1
+        sums, categories = ints[header + SUMS], ints[header + CATEGORIES]
+        if status[at] == 0:
+            start = register_start[at] + table[slot, FIRST]
+            _fill(registers, start, table[slot, COLUMNS], categories, cells, kinds, lanes)
+            rows[lanes] = at
+            for k in range(sums):
+                totals[k * LANES + lanes] = floats[numbers + INITIAL + k]
+            lanes += 1
+        at += 1
+        ends = at == slots.shape[0] or slots[at] != slot
+        if not ends and lanes < LANES:
+            continue
         nodes = np.uint64(table[slot, NODES])
-        first_tree = header + HEADER
-        sets = first_tree + 2 * trees if categories else -1
-        if lanes == LANES:
-            add_to = 0
-            for tree in range(trees):
-                root = _root(ints, first_tree, tree, nodes)
-                _walk_rows(thresholds, words, root, ints[first_tree + 2 * tree + 1], cells, kinds, ints, sets, leaves)
-                for lane in range(LANES):
-                    outputs[np.uint64(output_start[rows[lane]] + add_to)] += thresholds[leaves[lane] << np.uint64(1)]
-                add_to = 0 if add_to + 1 == sums else add_to + 1
+        if categories:
+            sets = header + HEADER + 2 * ints[header + TREES]
+            _sum_lanes(thresholds, words, nodes, ints, header, cells, lanes, kinds, sets, leaves, totals)
         else:
-            for lane in range(lanes):
-                start = output_start[rows[lane]]
-                tree = add_to = 0
-                while tree < trees:
-                    first = tree
-                    end = tree + 1
-                    if trees >= LANES:
-                        # The last eight overlap those before: walked again, but not added again.
-                        first = min(tree, trees - LANES)
-                        end = first + LANES
-                        _walk_trees(
-                            thresholds, words, ints, first_tree, first, nodes, cells, np.uint64(lane), kinds, sets, leaves
-                        )
-                    else:
-                        root = _root(ints, first_tree, tree, nodes)
-                        steps = ints[first_tree + 2 * tree + 1]
-                        leaves[0] = _walk(thresholds, words, root, steps, cells, np.uint64(lane), kinds, ints, sets)
-                    for walked in range(tree, end):
-                        outputs[np.uint64(start + add_to)] += thresholds[leaves[walked - first] << np.uint64(1)]
-                        add_to = 0 if add_to + 1 == sums else add_to + 1
-                    tree = end
+            _sum_lanes(thresholds, words, nodes, ints, header, cells, lanes, kinds, None, leaves, totals)
         for lane in range(lanes):
-            label[rows[lane]] = label_of(outputs, output_start[rows[lane]], sums, ints[header + RULE])
+            start = output_start[rows[lane]]
+            for k in range(sums):
+                outputs[start + k] = totals[k * LANES + lane]
+            label[rows[lane]] = label_of(outputs, start, sums, ints[header + RULE])
+        lanes = 0

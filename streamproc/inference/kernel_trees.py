@@ -38,12 +38,11 @@ from streamproc.inference.tree_layout import (
 )
 from streamproc.jit import inlined, kernel
 
-BUILT_WITH = ""
+BUILT_WITH = "f355761db6585f08"
 """Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
-_UNLOOKED_STEPS = 8
-"""So many steps are walked without looking whether all walks have arrived."""
-_STEPS_A_LOOK = 4
+_FIRST_STEPS, _STEPS = 8, 4
+"""After so many steps one looks whether all walks have arrived, and again after so many more. Further ones do no harm."""
 
 
 @inlined
@@ -116,9 +115,9 @@ def _walk_rows(
 ) -> None:  # splitting it would cost time
     """The leaves of one tree for the rows of all lanes."""
     a = b = c = d = e = f = g = h = np.uint64(0)
-    planned = min(steps, _UNLOOKED_STEPS)
-    while planned > 0:
-        for _ in range(planned):
+    moving, unwatched = np.uint64(1), _FIRST_STEPS
+    while steps > 0 and moving != 0:
+        for _ in range(_STEPS):
             a = _step(thresholds, words, root, a, cells, np.uint64(0), shift)
             b = _step(thresholds, words, root, b, cells, np.uint64(1), shift)
             c = _step(thresholds, words, root, c, cells, np.uint64(2), shift)
@@ -127,26 +126,23 @@ def _walk_rows(
             f = _step(thresholds, words, root, f, cells, np.uint64(5), shift)
             g = _step(thresholds, words, root, g, cells, np.uint64(6), shift)
             h = _step(thresholds, words, root, h, cells, np.uint64(7), shift)
-        steps -= planned
-        planned = min(steps, _STEPS_A_LOOK)
-        if planned > 0:
-            moving = a ^ _step(thresholds, words, root, a, cells, np.uint64(0), shift)
-            moving |= b ^ _step(thresholds, words, root, b, cells, np.uint64(1), shift)
-            moving |= c ^ _step(thresholds, words, root, c, cells, np.uint64(2), shift)
-            moving |= d ^ _step(thresholds, words, root, d, cells, np.uint64(3), shift)
-            moving |= e ^ _step(thresholds, words, root, e, cells, np.uint64(4), shift)
-            moving |= f ^ _step(thresholds, words, root, f, cells, np.uint64(5), shift)
-            moving |= g ^ _step(thresholds, words, root, g, cells, np.uint64(6), shift)
-            moving |= h ^ _step(thresholds, words, root, h, cells, np.uint64(7), shift)
-            planned = planned if moving else 0
-    leaves[0] = root + a
-    leaves[1] = root + b
-    leaves[2] = root + c
-    leaves[3] = root + d
-    leaves[4] = root + e
-    leaves[5] = root + f
-    leaves[6] = root + g
-    leaves[7] = root + h
+        steps -= _STEPS
+        unwatched -= _STEPS
+        if steps > 0 and unwatched <= 0:
+            next_a = _step(thresholds, words, root, a, cells, np.uint64(0), shift)
+            next_b = _step(thresholds, words, root, b, cells, np.uint64(1), shift)
+            next_c = _step(thresholds, words, root, c, cells, np.uint64(2), shift)
+            next_d = _step(thresholds, words, root, d, cells, np.uint64(3), shift)
+            next_e = _step(thresholds, words, root, e, cells, np.uint64(4), shift)
+            next_f = _step(thresholds, words, root, f, cells, np.uint64(5), shift)
+            next_g = _step(thresholds, words, root, g, cells, np.uint64(6), shift)
+            next_h = _step(thresholds, words, root, h, cells, np.uint64(7), shift)
+            moving = (a ^ next_a) | (b ^ next_b) | (c ^ next_c) | (d ^ next_d)
+            moving |= (e ^ next_e) | (f ^ next_f) | (g ^ next_g) | (h ^ next_h)
+            a, b, c, d, e, f, g, h = next_a, next_b, next_c, next_d, next_e, next_f, next_g, next_h
+            steps -= 1
+    leaves[0], leaves[1], leaves[2], leaves[3] = root + a, root + b, root + c, root + d
+    leaves[4], leaves[5], leaves[6], leaves[7] = root + e, root + f, root + g, root + h
 
 
 @inlined
@@ -155,7 +151,7 @@ def _root(ints: NDArray[np.int32], trees: int, tree: int, nodes: np.uint64) -> n
 
 
 @inlined
-def _walk_trees(
+def _walk_trees(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
     thresholds: NDArray[np.float32],
     words: NDArray[np.uint32],
     ints: NDArray[np.int32],
@@ -176,23 +172,32 @@ def _walk_trees(
     for tree in range(first, first + LANES):
         steps = max(steps, ints[np.uint64(trees + 2 * tree + 1)])
     a = b = c = d = e = f = g = h = np.uint64(0)
-    moving = np.uint64(1)
+    moving, unwatched = np.uint64(1), _FIRST_STEPS
     while steps > 0 and moving != 0:
-        for _ in range(min(steps, _STEPS_A_LOOK)):
-            a, b = _step(thresholds, words, ra, a, cells, lane, shift), _step(thresholds, words, rb, b, cells, lane, shift)
-            c, d = _step(thresholds, words, rc, c, cells, lane, shift), _step(thresholds, words, rd, d, cells, lane, shift)
-            e, f = _step(thresholds, words, re, e, cells, lane, shift), _step(thresholds, words, rf, f, cells, lane, shift)
-            g, h = _step(thresholds, words, rg, g, cells, lane, shift), _step(thresholds, words, rh, h, cells, lane, shift)
-        steps -= _STEPS_A_LOOK
-        if steps > _STEPS_A_LOOK:
-            moving = a ^ _step(thresholds, words, ra, a, cells, lane, shift)
-            moving |= b ^ _step(thresholds, words, rb, b, cells, lane, shift)
-            moving |= c ^ _step(thresholds, words, rc, c, cells, lane, shift)
-            moving |= d ^ _step(thresholds, words, rd, d, cells, lane, shift)
-            moving |= e ^ _step(thresholds, words, re, e, cells, lane, shift)
-            moving |= f ^ _step(thresholds, words, rf, f, cells, lane, shift)
-            moving |= g ^ _step(thresholds, words, rg, g, cells, lane, shift)
-            moving |= h ^ _step(thresholds, words, rh, h, cells, lane, shift)
+        for _ in range(_STEPS):
+            a = _step(thresholds, words, ra, a, cells, lane, shift)
+            b = _step(thresholds, words, rb, b, cells, lane, shift)
+            c = _step(thresholds, words, rc, c, cells, lane, shift)
+            d = _step(thresholds, words, rd, d, cells, lane, shift)
+            e = _step(thresholds, words, re, e, cells, lane, shift)
+            f = _step(thresholds, words, rf, f, cells, lane, shift)
+            g = _step(thresholds, words, rg, g, cells, lane, shift)
+            h = _step(thresholds, words, rh, h, cells, lane, shift)
+        steps -= _STEPS
+        unwatched -= _STEPS
+        if steps > 0 and unwatched <= 0:
+            next_a = _step(thresholds, words, ra, a, cells, lane, shift)
+            next_b = _step(thresholds, words, rb, b, cells, lane, shift)
+            next_c = _step(thresholds, words, rc, c, cells, lane, shift)
+            next_d = _step(thresholds, words, rd, d, cells, lane, shift)
+            next_e = _step(thresholds, words, re, e, cells, lane, shift)
+            next_f = _step(thresholds, words, rf, f, cells, lane, shift)
+            next_g = _step(thresholds, words, rg, g, cells, lane, shift)
+            next_h = _step(thresholds, words, rh, h, cells, lane, shift)
+            moving = (a ^ next_a) | (b ^ next_b) | (c ^ next_c) | (d ^ next_d)
+            moving |= (e ^ next_e) | (f ^ next_f) | (g ^ next_g) | (h ^ next_h)
+            a, b, c, d, e, f, g, h = next_a, next_b, next_c, next_d, next_e, next_f, next_g, next_h
+            steps -= 1
     leaves[0], leaves[1], leaves[2], leaves[3] = ra + a, rb + b, rc + c, rd + d
     leaves[4], leaves[5], leaves[6], leaves[7] = re + e, rf + f, rg + g, rh + h
 
@@ -224,17 +229,75 @@ def _add(
     floats: NDArray[np.float64],
     values: int,
     width: int,
-    outputs: NDArray[np.float64],
+    totals: NDArray[np.float64],
     at: int,
 ) -> None:
-    """Add a leaf's values to the sums from `at` on."""
+    """Add a leaf's values to the totals from `at` on, which stand LANES apart."""
     place = np.uint64(values) + np.uint64(words[leaf << np.uint64(1)])
     for k in range(width):
-        outputs[np.uint64(at + k)] += floats[place + np.uint64(k)]
+        totals[np.uint64(at + k * LANES)] += floats[place + np.uint64(k)]
+
+
+@inlined
+def _sum_rows(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
+    thresholds: NDArray[np.float32],
+    words: NDArray[np.uint32],
+    nodes: np.uint64,
+    ints: NDArray[np.int32],
+    header: int,
+    floats: NDArray[np.float64],
+    values: int,
+    cells: NDArray[np.float32],
+    leaves: NDArray[np.uint64],
+    totals: NDArray[np.float64],
+) -> None:
+    """Add up all trees for the rows of all lanes, in the order of the trees."""
+    width, sums, shift = ints[header + WIDTH], ints[header + SUMS], np.uint64(ints[header + SHIFT])
+    add_to = 0
+    for tree in range(ints[header + TREES]):
+        root = _root(ints, header + HEADER, tree, nodes)
+        _walk_rows(thresholds, words, root, ints[header + HEADER + 2 * tree + 1], cells, shift, leaves)
+        for lane in range(LANES):
+            _add(words, leaves[np.uint64(lane)], floats, values, width, totals, add_to * LANES + lane)
+        add_to = 0 if add_to + width == sums else add_to + width
+
+
+@inlined
+def _sum_row(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
+    thresholds: NDArray[np.float32],
+    words: NDArray[np.uint32],
+    nodes: np.uint64,
+    ints: NDArray[np.int32],
+    header: int,
+    floats: NDArray[np.float64],
+    values: int,
+    cells: NDArray[np.float32],
+    lane: int,
+    leaves: NDArray[np.uint64],
+    totals: NDArray[np.float64],
+) -> None:
+    """Add up all trees for the row of one lane, in the order of the trees."""
+    width, sums, shift = ints[header + WIDTH], ints[header + SUMS], np.uint64(ints[header + SHIFT])
+    trees = ints[header + TREES]
+    tree = add_to = 0
+    while tree < trees:
+        if trees >= LANES:
+            # The last eight overlap those before: walked again, but not added again.
+            first = min(tree, trees - LANES)
+            end = first + LANES
+            _walk_trees(thresholds, words, ints, header + HEADER, first, nodes, cells, np.uint64(lane), shift, leaves)
+        else:
+            first, end = tree, tree + 1
+            root, steps = _root(ints, header + HEADER, tree, nodes), ints[header + HEADER + 2 * tree + 1]
+            leaves[0] = _walk(thresholds, words, root, steps, cells, np.uint64(lane), shift)
+        for walked in range(tree, end):
+            _add(words, leaves[np.uint64(walked - first)], floats, values, width, totals, add_to * LANES + lane)
+            add_to = 0 if add_to + width == sums else add_to + width
+        tree = end
 
 
 @kernel
-def predict_trees(
+def predict_trees(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays; splitting it would cost time
     slots: NDArray[np.int32],
     registers: NDArray[np.float64],
     register_start: NDArray[np.int64],
@@ -249,70 +312,44 @@ def predict_trees(
     thresholds: NDArray[np.float32],
     words: NDArray[np.uint32],
     cells: NDArray[np.float32],
+    totals: NDArray[np.float64],
     rows: NDArray[np.int64],
     leaves: NDArray[np.uint64],
-) -> None:  # splitting it would cost time
-    """Predict a run's rows; see `Run` and `Arenas`, whose nodes are `thresholds` and `words`, two a node.
+) -> None:
+    """Predict a run's rows; see `Run` and `Arenas`, whose nodes are `thresholds` and `words`, two of each a half.
 
-    Args:
-        cells: room for those of LANES rows of the model with the most columns.
-        rows: (LANES,) room.
-        leaves: (LANES,) room.
-
+    The last four are room: `cells` and `totals` for LANES rows of the model with the most cells and sums, `rows` and `leaves`
+    for one a lane.
     """
     for lane in range(LANES):
         cells[LOWEST_CELL * LANES + lane] = -np.inf
         cells[HIGHEST_CELL * LANES + lane] = np.inf
-    at = 0
+    at = lanes = 0
     while at < slots.shape[0]:
         slot = slots[at]
-        lanes = 0
-        header = table[slot, ESTIMATOR_INTS]
-        numbers = table[slot, ESTIMATOR_FLOATS]
+        header, numbers = table[slot, ESTIMATOR_INTS], table[slot, ESTIMATOR_FLOATS]
         sums = ints[header + SUMS]
-        while at < slots.shape[0] and slots[at] == slot and lanes < LANES:
-            if status[at] == 0:
-                start = register_start[at] + table[slot, FIRST]
-                status[at], where[at] = _fill(registers, start, table[slot, COLUMNS], ints[header + TAKES_NAN], cells, lanes)
-                if status[at] == 0:
-                    rows[lanes] = at
-                    lanes += 1
-                    for k in range(sums):
-                        outputs[output_start[at] + k] = floats[numbers + INITIAL + k]
-            at += 1
-        width, trees, shift = ints[header + WIDTH], ints[header + TREES], np.uint64(ints[header + SHIFT])
+        if status[at] == 0:
+            start = register_start[at] + table[slot, FIRST]
+            status[at], where[at] = _fill(registers, start, table[slot, COLUMNS], ints[header + TAKES_NAN], cells, lanes)
+            rows[lanes] = at
+            for k in range(sums):
+                totals[k * LANES + lanes] = floats[numbers + INITIAL + k]
+            lanes += status[at] == 0
+        at += 1
+        ends = at == slots.shape[0] or slots[at] != slot
+        if not ends and lanes < LANES:
+            continue
         nodes = np.uint64(table[slot, NODES])
         values = numbers + INITIAL + sums
         if lanes == LANES:
-            add_to = 0
-            for tree in range(trees):
-                root = _root(ints, header + HEADER, tree, nodes)
-                _walk_rows(thresholds, words, root, ints[header + HEADER + 2 * tree + 1], cells, shift, leaves)
-                for lane in range(LANES):
-                    _add(words, leaves[lane], floats, values, width, outputs, output_start[rows[lane]] + add_to)
-                add_to = 0 if add_to + width == sums else add_to + width
+            _sum_rows(thresholds, words, nodes, ints, header, floats, values, cells, leaves, totals)
         else:
             for lane in range(lanes):
-                tree = add_to = 0
-                while tree < trees:
-                    first = tree
-                    if trees >= LANES:
-                        # The last eight overlap those before: walked again, but not added again.
-                        first = min(tree, trees - LANES)
-                        _walk_trees(
-                            thresholds, words, ints, header + HEADER, first, nodes, cells, np.uint64(lane), shift, leaves
-                        )
-                    else:
-                        root = _root(ints, header + HEADER, tree, nodes)
-                        steps = ints[header + HEADER + 2 * tree + 1]
-                        leaves[0] = _walk(thresholds, words, root, steps, cells, np.uint64(lane), shift)
-                    end = first + LANES if trees >= LANES else tree + 1
-                    for walked in range(tree, end):
-                        _add(words, leaves[walked - first], floats, values, width, outputs, output_start[rows[lane]] + add_to)
-                        add_to = 0 if add_to + width == sums else add_to + width
-                    tree = end
+                _sum_row(thresholds, words, nodes, ints, header, floats, values, cells, lane, leaves, totals)
         for lane in range(lanes):
             start = output_start[rows[lane]]
             for k in range(sums):
-                outputs[start + k] /= floats[numbers + DIVISOR]
+                outputs[start + k] = totals[k * LANES + lane] / floats[numbers + DIVISOR]
             label[rows[lane]] = label_of(outputs, start, sums, ints[header + RULE])
+        lanes = 0

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit  # type: ignore[import-untyped] # scipy ships no types
 
 from streamproc.inference.packed import ESTIMATOR_INTS, Arenas, Run
 from streamproc.inference.tree_layout import LINK, SUMS

@@ -1,6 +1,6 @@
 """How compiled trees lie in the arenas; the compilers write it and the kernels of both kinds read it.
 
-Plain integers, because kernels index with them. Siblings stand side by side, children follow their parent's level, and a walk
+Plain integers, because kernels index with them. Siblings stand side by side, the larger branch next to its parent, and a walk
 that has arrived at a leaf stays there whatever its number of steps. A row's cells are what nodes compare: its columns, then
 their negatives, between constants. A row goes to the second of two children where the cell is greater than the threshold, and
 NaN is greater than nothing; so a node that sends NaN to the right compares the negative and has its children exchanged.
@@ -46,7 +46,8 @@ RULE_NOT_NEGATIVE: Final = 3
 """Class 1 where the sum is ≥ 0, else class 0."""
 
 # Trees of float32: half an entry a node, an entry a pair of siblings; the first half of a tree's first entry is its root. A
-# node's threshold is rounded towards minus infinity, which changes no comparison of a float32; a leaf's is where its values are.
+# node's threshold is rounded towards minus infinity, which changes no comparison of a float32; a leaf's is where its values
+# are.
 LOWEST_CELL: Final = 0
 """Minus infinity: leaves that are first children compare it."""
 HIGHEST_CELL: Final = 1
@@ -62,7 +63,10 @@ FIRST_WIDE_CELL: Final = 1
 LOWEST_FINITE: Final = -1.7976931348623157e308
 """What stands for the negative of plus infinity: a threshold of infinity sends that to the left."""
 BY_CATEGORY: Final = 0x80000000
-"""Marks the cell of a node that goes by a set of categories; its threshold is a NaN whose lower bits are the set's number."""
+"""Marks the cell of a node that goes by a set of categories.
+
+Its threshold is a NaN whose lower bits are where, among the sets, its own begins.
+"""
 SET_WORDS: Final = 9
 """Of a set: a bit a category, 1: second child; then one for what is missing or unknown. The first set is empty."""
 MISSING: Final = 256

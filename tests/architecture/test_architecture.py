@@ -57,7 +57,7 @@ LIBRARIES = {
     "pydantic_core": ["config"],
     "rich": ["demo"],
     "skops": ["models.skops", "demo.installation", "operations.bench.estimators"],
-    "scipy": ["inference.compiling"],
+    "scipy": ["inference.compiling", "inference.links"],
     "sklearn": ["models", "inference.compiling", "demo.estimators", "operations.bench.estimators"],
     "sqlalchemy": ["models.sql"],
     "structlog": ["telemetry.logs"],

@@ -77,10 +77,10 @@ def _initial(estimator: Estimator, outputs: int) -> NDArray[np.float64]:
     if not constant:
         raise NotCompilableError(f"its gradient boosting begins with a {type(init).__name__}, which has no kernel")
     zeros = np.zeros((1, estimator.n_features_in_), np.float32)
-    initial = np.asarray(estimator._raw_predict_init(zeros), np.float64)  # noqa: SLF001 - what its own predict begins with
+    initial: NDArray[np.float64] = np.asarray(estimator._raw_predict_init(zeros), np.float64)  # noqa: SLF001 - what its own predict begins with
     if initial.shape != (1, outputs):
         raise NotCompilableError("its gradient boosting begins with another number of outputs than it has trees for")
-    return initial[0].copy()
+    return np.array(initial[0])
 
 
 @cache

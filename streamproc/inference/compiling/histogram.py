@@ -142,9 +142,7 @@ def _children(nodes: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]
     return np.where(leaf, -1, nodes["left"].astype(np.int64)), np.where(leaf, -1, nodes["right"].astype(np.int64))
 
 
-def _compared(
-    threshold: NDArray[np.float64], to_right: NDArray[np.bool_], used: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def _compared(threshold: NDArray[np.float64], to_right: NDArray[np.bool_], used: NDArray[np.bool_]) -> NDArray[np.float64]:
     """What x exceeds exactly where x > threshold, or, for the others, what -x exceeds exactly where x ≤ threshold."""
     if np.any(np.isnan(threshold[used])) or np.any(threshold[used & to_right] == -LOWEST_FINITE):
         raise NotCompilableError("a tree of it compares with NaN, or with the largest number")
@@ -154,20 +152,23 @@ def _compared(
 def _sets(
     estimator: Estimator, trees: list[Any], state: NDArray[Any], nodes: Nodes, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:  # trees are TreePredictors; the state is of scikit-learn's own dtype
-    """Which set each of these nodes goes by, and the sets, equal ones once; none where there are no such nodes."""
+    """Where the set of each of these nodes begins, and the sets, equal ones once; none where there are no such nodes."""
     if not len(rows):
         return np.zeros(0, np.int64), np.zeros((0, SET_WORDS), np.int64)
-    known, place_of = estimator._bin_mapper.make_known_categories_bitsets()  # noqa: SLF001 - its state is private
+    mapper = estimator._bin_mapper  # noqa: SLF001 - its state is private
+    known_of, place_of = mapper.make_known_categories_bitsets()
     counts = np.array([len(predictor.raw_left_cat_bitsets) for predictor in trees], np.int64)
     number = state["bitset_idx"][rows].astype(np.int64)
-    if np.any(number >= counts[nodes.tree[rows]]) or not np.all(estimator._bin_mapper.is_categorical_[state["feature_idx"][rows]]):  # noqa: SLF001 - as above
+    feature = state["feature_idx"][rows]
+    if np.any(number >= counts[nodes.tree[rows]]) or not np.all(mapper.is_categorical_[feature]):
         raise NotCompilableError("a tree of it goes by categories that there are not")
+    known = known_of[place_of[feature]]
     left = np.concatenate([predictor.raw_left_cat_bitsets.reshape(-1, _BITSET_WORDS) for predictor in trees])
     left = left[(np.cumsum(counts) - counts)[nodes.tree[rows]] + number]
     missing_right = state["missing_go_to_left"][rows] == 0
-    unknown = np.where(missing_right[:, None], ~known[place_of[state["feature_idx"][rows]]], np.uint32(0))
+    unknown = np.where(missing_right[:, None], ~known, np.uint32(0))
     sets = np.zeros((len(rows) + 1, SET_WORDS), np.uint32)
-    sets[1:, :-1] = ~left & (known[place_of[state["feature_idx"][rows]]] | unknown)
+    sets[1:, :-1] = ~left & (known | unknown)
     sets[1:, MISSING // 32] = missing_right
     distinct, which = np.unique(sets, axis=0, return_inverse=True)
-    return which.ravel()[1:].astype(np.int64), distinct.view(np.int32).astype(np.int64)
+    return SET_WORDS * which.ravel()[1:].astype(np.int64), distinct.view(np.int32).astype(np.int64)
