@@ -1,73 +1,19 @@
-"""Compiles every kernel by decoding a few records; run at image build, with
+"""Compiles every kernel by predicting a few records; run at image build, with
 NUMBA_CACHE_DIR naming the folder that keeps them. Fails where a kernel was left out.
 """  # noqa: INP001 - a script
 
 from __future__ import annotations
 
 import importlib
-import json
 import pkgutil
-import struct
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from streamproc import avro, inference
-from streamproc.avro.decoder import Decoder
-from streamproc.avro.listed import Framing, ListedSchemas, SchemaEntry
-from streamproc.batches import PartitionId, RecordBatch, bounds_of
-
-SCHEMA = {
-    "type": "record",
-    "name": "Warm",
-    "fields": [
-        {"name": "tenant_id", "type": "string"},
-        {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
-        {"name": "number", "type": "double"},
-        {"name": "text", "type": "string"},
-        {"name": "vector", "type": {"type": "array", "items": "double"}},
-    ],
-}
-FEATURES = ("number", "text", "vector[0]")
-
-
-def _body(tenant: bytes) -> bytes:
-    number = struct.pack("<d", 0.5)
-    text = bytes([2 * len(tenant)]) + tenant
-    return text + b"\x02" + number + text + b"\x02" + number + b"\x00"
-
-
-def _batch(prefix: bytes) -> RecordBatch:
-    values = [prefix + _body(tenant) for tenant in (b"a", b"b", b"a")]
-    n = len(values)
-    return RecordBatch(
-        payload=b"".join(values),
-        bounds=bounds_of(values),
-        null=np.zeros(n, np.bool_),
-        keys=[None] * n,
-        headers=[None] * n,
-        timestamps=np.zeros(n, np.int64),
-        partitions=(PartitionId("warm", 0),),
-        partition=np.zeros(n, np.int32),
-        offsets=np.arange(n, dtype=np.int64),
-    )
-
-
-def _decode(framing: Framing, prefix: bytes) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "warm.avsc"
-        file.write_text(json.dumps(SCHEMA))
-        entry = SchemaEntry(file, id=1, output_id=2) if framing == "confluent" else SchemaEntry(file)
-        schemas = ListedSchemas([entry], framing=framing)
-    decoder = Decoder(schemas, framing=framing, tenant_field="tenant_id", event_time_field="at", max_record_bytes=1_000_000)
-    decoded = decoder.decode(_batch(prefix))
-    if decoded.status.any() or decoded.tenants != ["a", "b"]:
-        sys.exit(f"the {framing} records were not decoded")
-    decoded.features(0, np.arange(3), FEATURES)
+from streamproc.pipeline.warm import warm_kernels
 
 
 def _kernels() -> Iterator[Dispatcher]:
@@ -87,11 +33,12 @@ def _is_missing(kernel: Dispatcher) -> bool:
 
 def main() -> None:
     """Exits with a message, and status 1, where something was not compiled."""
-    _decode("confluent", b"\x00" + (1).to_bytes(4, "big"))
-    _decode("raw", b"")
+    if not warm_kernels():
+        sys.exit("the example records were not predicted")
     if cold := sorted({kernel.py_func.__name__ for kernel in _kernels() if _is_missing(kernel)}):
         sys.exit(
-            f"kernels that nothing here calls: {', '.join(cold)}; call them, so that no container compiles them at its start"
+            f"kernels that nothing calls: {', '.join(cold)}; call them in streamproc.pipeline.warm, so that no container "
+            "compiles them at its start"
         )
 
 

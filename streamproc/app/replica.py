@@ -27,6 +27,7 @@ from streamproc.models.sql.infos import SQLAlchemyModelInfoRepository
 from streamproc.pipeline import Pipeline
 from streamproc.pipeline.fused import FusedModels
 from streamproc.pipeline.native import NativePath
+from streamproc.pipeline.warm import warm_kernels
 from streamproc.processor import LoopLimits, StreamProcessor
 from streamproc.telemetry.health import Health
 from streamproc.telemetry.http import TelemetryServer
@@ -81,6 +82,7 @@ class Replica:
         """Process until `processor.stop()`; see `StreamProcessor.run` for what it raises."""
         self._loader.start()
         self._awaited_topics.start()
+        warm_kernels()
         gc.collect()
         gc.freeze()  # what is loaded now stays; to look at it again and again would cost half of the throughput
         with threadpool_limits(1):  # parallelism comes from replicas; a pool for each prediction would fight over the cores

@@ -20,6 +20,8 @@ from streamproc.inference.packed import KIND, Arenas, Kind, Packed, Run
 
 _RUN_ROWS: Final = 4096
 """Rows that are predicted between two looks at the clock; so few that their registers stay in the processor's cache."""
+_RUN_REGISTERS: Final = 1 << 20
+"""Registers of one run, where models have very many."""
 _PREDICT: Final[dict[Kind, Callable[[Run, Arenas], None]]] = {
     Kind.LINEAR: linear.predict,
     Kind.TREES: trees.predict,
@@ -52,6 +54,7 @@ class FusedEngine:
         self._layout_of_slot = np.zeros(256, np.int32)
         self._grouping = Grouping()
         self._registers = np.empty(0, np.float64)
+        self._most_registers = 1
 
     @property
     def table(self) -> NDArray[np.int64]:
@@ -66,6 +69,7 @@ class FusedEngine:
     def install(self, packed: Packed, layout: Layout) -> int:
         """Copy a model in; returns its slot."""
         slot = self._arenas.install(packed)
+        self._most_registers = max(self._most_registers, packed.registers)
         if slot >= len(self._layout_of_slot):
             self._layout_of_slot = np.resize(self._layout_of_slot, 2 * slot)
         self._layout_of_slot[slot] = self._layouts.acquire(layout)
@@ -125,11 +129,15 @@ class FusedEngine:
             if kind is not Kind.LINEAR:
                 chosen = chosen[self._grouping.order(here[positions[chosen]], len(arenas.table))]
             is_whole = kind is Kind.LINEAR and len(chosen) == len(slots)
-            for start in range(0, len(chosen), _RUN_ROWS):
-                part = chosen[start : start + _RUN_ROWS]
+            step = self._run_rows()
+            for start in range(0, len(chosen), step):
+                part = chosen[start : start + step]
                 place = positions[part]
                 whole = slice(start, start + len(part))
                 yield _Span(fields, kind, whole if is_whole else rows[place], place, sources, starts[part])
+
+    def _run_rows(self) -> int:
+        return max(1, min(_RUN_ROWS, _RUN_REGISTERS // max(1, self._most_registers)))
 
     def _predict(self, span: _Span, arenas: Arenas, predictions: Predictions) -> None:
         captures, rows = span.fields.captures, span.rows

@@ -136,13 +136,21 @@ def _known_of_columns(transformers: Sequence[tuple[str, object, Any]], names: li
     found: dict[str, Example] = {}
     for _, transformer, columns in transformers:
         if isinstance(columns, slice):
-            own = names[columns]
+            own = names[_positions(columns, names)]
         else:
             picked = np.atleast_1d(np.asarray(columns))
             indexes = np.flatnonzero(picked) if picked.dtype == bool else picked
             own = [column if isinstance(column, str) else names[column] for column in indexes.tolist()]
         found.update(_known_values(transformer, own))
     return found
+
+
+def _positions(columns: slice, names: list[str]) -> slice:
+    """A slice of names includes its last one, as pandas has it."""
+    start, stop = columns.start, columns.stop
+    return slice(
+        names.index(start) if isinstance(start, str) else start, names.index(stop) + 1 if isinstance(stop, str) else stop
+    )
 
 
 def _first_known(values: Sequence[Any], names: list[str]) -> dict[str, Example]:  # of the features' own types

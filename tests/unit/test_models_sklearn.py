@@ -257,6 +257,13 @@ def test_an_encoder_that_ignores_unknown_categories_takes_null() -> None:
     assert SklearnModel(make_pipeline(columns, Ridge()).fit(frame, REAL)).null_features == {"word"}
 
 
+def test_columns_chosen_by_a_slice_of_names_are_known_by_name() -> None:
+    frame = pd.DataFrame({"a": FRAME["a"], "word": pd.Series(THREE, dtype=object), "other": pd.Series(THREE, dtype=object)})
+    columns = ColumnTransformer([("known", OneHotEncoder(), slice("word", "other"))], remainder="passthrough")
+    example = SklearnModel(make_pipeline(columns, Ridge()).fit(frame, REAL)).example()
+    assert example.iloc[0].to_dict() == {"a": 0.0, "word": "high", "other": "high"}
+
+
 def test_no_feature_of_a_linear_model_may_be_null() -> None:
     assert SklearnModel(LinearRegression().fit(FRAME, REAL)).null_features == frozenset()
 
