@@ -21,7 +21,7 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.extmath import softmax
-from support.compiled_trees import as_compiled, assert_equal, assert_same_bits, compiled, predict, run_of, untransformed
+from support.compiled_trees import as_compiled, assert_equal, assert_same_bits, compiled, edges, predict, run_of, untransformed
 
 from streamproc.inference.arenas import ModelArenas
 from streamproc.inference.compiling.boosting import compile_head as compile_boosting
@@ -180,13 +180,17 @@ def test_infinity_is_no_missing_value_where_a_tree_tells_only_those_apart(value:
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 2.0, 0.5, -0.0, -1.0, -0.5, 77.0, 255.0, 256.0, 1e300, np.nan, np.inf])
-def test_any_value_in_the_place_of_a_category_is_walked_safely_and_unknown_ones_go_as_missing(value: float) -> None:
+@pytest.mark.parametrize("missing", [0, 1])
+def test_any_value_in_the_place_of_a_category_is_walked_safely_and_unknown_ones_go_as_missing(
+    value: float, missing: int
+) -> None:
     random = np.random.default_rng(0)
     column = random.integers(0, 12, (400, 1)).astype(np.float64)
     column[:60] = np.nan
-    target = np.isin(column[:, 0], [1, 4, 7, 10]) + np.isnan(column[:, 0]) * 0.5
+    target = np.isin(column[:, 0], [1, 4, 7, 10]) + np.isnan(column[:, 0]) * missing
     estimator = HistGradientBoostingRegressor(max_iter=9, min_samples_leaf=5, categorical_features=[0]).fit(column, target)
     head = compiled(estimator)
+    assert estimator._predictors[0][0].nodes["missing_go_to_left"][0] == missing
     run, _ = as_compiled(estimator, np.full((9, 1), value))
     kind = int(value) if 0 <= value < 12 else np.nan
     codes = np.array([[kind]])
@@ -204,6 +208,8 @@ def test_thresholds_and_negatives_are_compared_as_scikit_learn_does_for_numbers_
     estimator = DecisionTreeRegressor(random_state=0).fit(column, target)
     to_left = estimator.tree_.missing_go_to_left[estimator.tree_.feature >= 0]
     assert 0.1 < np.mean(to_left) < 0.9
+    column = np.concatenate([column, edges(estimator, random, 3000)])
+    column = column[~(np.abs(column[:, 0]) > FLOAT32_MAX)]
     run, _ = as_compiled(estimator, column)
     assert_equal(estimator, column, run, np.arange(len(column)))
 
@@ -223,6 +229,13 @@ def test_probabilities_are_those_of_scikit_learns_functions_whatever_the_number_
     for rows in (1, 2, 7, 100, 2000):
         run, _ = as_compiled(estimator, features[:rows])
         assert_same_bits(run.outputs.reshape(rows, classes), expected[:rows])
+
+
+def test_the_exponential_loss_has_a_link_of_its_own() -> None:
+    features, target = examples()
+    estimator = GradientBoostingClassifier(n_estimators=9, loss="exponential").fit(features, target > 0)
+    run, _ = as_compiled(estimator, features)
+    assert_equal(estimator, features, run, np.arange(len(features)))
 
 
 def test_gradient_boosting_of_ten_classes_equals_scikit_learn_in_batches_of_any_size() -> None:
