@@ -13,7 +13,7 @@ from typing import Any
 
 import fastavro
 import yaml
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from support.processes import Replica, streamproc, wait_until
@@ -195,7 +195,17 @@ class Deployment:
             partitions = [
                 TopicPartition(self.input, number) for number in consumer.list_topics(self.input).topics[self.input].partitions
             ]
-            ends = {p.partition: consumer.get_watermark_offsets(p, timeout=10)[1] for p in partitions}
+            ends: dict[int, int] = {}
+
+            def has_leaders() -> bool:
+                """Not at once where the broker has just come back."""
+                try:
+                    ends.update({p.partition: consumer.get_watermark_offsets(p, timeout=10)[1] for p in partitions})
+                except KafkaException:
+                    return False
+                return True
+
+            wait_until(has_leaders, "leaders of all partitions", seconds)
             wait_until(
                 lambda: all(max(p.offset, 0) >= ends[p.partition] for p in consumer.committed(partitions, timeout=10)),
                 f"the group has committed all of {ends}",
