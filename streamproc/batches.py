@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import chain
-from typing import NamedTuple
+from typing import Final, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,15 @@ class RecordBatch:
 
     def offsets_by_partition(self) -> dict[PartitionId, NDArray[np.int64]]:
         """The offsets of each partition that has records here, in batch order."""
-        return {self.partitions[index]: self.offsets[self.partition == index] for index in np.unique(self.partition).tolist()}
+        return {self.partitions[index]: self.offsets[self.partition == index] for index in self._present()}
+
+    def counts_by_partition(self) -> dict[PartitionId, int]:
+        """How many records each partition has here, if any."""
+        counts = np.bincount(self.partition).tolist()
+        return {self.partitions[index]: count for index, count in enumerate(counts) if count}
+
+    def _present(self) -> list[int]:
+        return np.flatnonzero(np.bincount(self.partition)).tolist()
 
     def take(self, rows: NDArray[np.int64]) -> RecordBatch:
         """The records of `rows`, in that order, in a buffer of their own."""
@@ -193,12 +202,47 @@ class DeadLetter:
     model_id: str | None = None
 
 
+_AT_ONCE: Final = 512
+
+
+class Spans(Sequence[bytes]):
+    """Byte strings that lie one after another in a buffer; each is made when it is asked for."""
+
+    def __init__(self, buffer: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
+        """String i ends at ``ends[i]`` and starts where the one before it ends, the first at 0."""
+        self._buffer = buffer
+        self._ends = ends
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return chain.from_iterable(map(self._some, range(0, len(self), _AT_ONCE)))
+
+    def _some(self, first: int) -> Iterator[bytes]:
+        """Those from `first` on, as many as stay in the processor's cache; to read a stream is quicker than to slice."""
+        start = int(self._ends[first - 1]) if first else 0
+        ends = self._ends[first : first + _AT_ONCE]
+        return map(BytesIO(self._buffer[start : int(ends[-1])].data).read, np.diff(ends, prepend=start).tolist())
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        if isinstance(index, slice):
+            return list(self)[index]
+        row = range(len(self))[index]
+        start = int(self._ends[row - 1]) if row else 0
+        return self._buffer[start : int(self._ends[row])].tobytes()
+
+
 @dataclass(frozen=True, slots=True)
 class OutgoingRecords:
-    """Records to produce to one topic, in order: parallel lists and a (n,) array of timestamps (ms, -1: none)."""
+    """Records to produce to one topic, in order: parallel sequences and a (n,) array of timestamps (ms, -1: none)."""
 
     topic: str
-    values: list[bytes | None]
+    values: Sequence[bytes | None]
     keys: list[bytes | None]
     headers: list[Headers | None]
     timestamps: NDArray[np.int64]

@@ -238,7 +238,7 @@ class StreamProcessor:
     def _report(self, polled: RecordBatch, result: BatchResult, sent: Sent) -> BatchReport:
         times = result.event_times[result.event_times >= 0]
         return BatchReport(
-            consumed={partition: len(offsets) for partition, offsets in polled.offsets_by_partition().items()},
+            consumed=polled.counts_by_partition(),
             produced=sent.produced,
             dead_letters=Counter(letter.reason for letter in sent.dead_letters),
             tenants=result.tenants,

@@ -114,9 +114,9 @@ class GroupProgress:
             parked: of both, what waits from now on.
 
         """
-        for index in np.unique(polled.partition).tolist():
+        for index, partition in enumerate(polled.partitions):
             rows = np.flatnonzero(polled.partition == index)
-            if progress := self._partitions.get(polled.partitions[index]):
+            if len(rows) and (progress := self._partitions.get(partition)):
                 progress.received(polled.offsets[rows], int(polled.timestamps[rows[0]]))
         waiting: dict[PartitionId, set[int]] = {}
         for batch in parked:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from streamproc.jit import inlined, kernel
+from streamproc.jit import copy_bytes, inlined, kernel
 
-BUILT_WITH = "e93ea123ba9e9af5"
+BUILT_WITH = "0f6ba5ebbf20a5ab"
 """Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 DOUBLE_BRANCH = 0x02
@@ -18,13 +18,6 @@ END = 0x00
 _EXPONENT = 0x7FF0000000000000
 LABELS, LABEL_TEXT, CLASSES, CLASS_TEXT = 0, 1, 2, 3
 """Columns of a table of classes: how many labels, where their bounds start, how many classes, where theirs do."""
-
-
-@inlined
-def _copy(source: NDArray[np.uint8], start: int, end: int, out: NDArray[np.uint8], at: int) -> int:
-    for byte in range(end - start):
-        out[np.uint64(at + byte)] = source[np.uint64(start + byte)]
-    return at + (end - start)
 
 
 @inlined
@@ -101,7 +94,7 @@ def _write_scores(  # noqa: PLR0913, PLR0917 - as below
     place = -1
     for number in range(written):
         place = number if written == count else _next_highest(outputs, start, count, place)
-        at = _copy(text, bounds[first + place], bounds[first + place + 1], out, at)
+        at = copy_bytes(text, bounds[first + place], bounds[first + place + 1], out, at)
         at = _write_double(out, at, bits[start + place])
     out[at] = END
     return at + 1
@@ -180,13 +173,13 @@ def write_outputs(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
             for byte in range(prefixes.shape[1]):
                 out[at + byte] = prefixes[prefix[row], byte]
             at += prefixes.shape[1]
-        at = _copy(payload, body[row], bounds[row + 1], out, at)
+        at = copy_bytes(payload, body[row], bounds[row + 1], out, at)
         slot = slots[row]
         if slot < 0:
-            at = _copy(suffixes, suffix_start[row], suffix_start[row + 1], out, at)
+            at = copy_bytes(suffixes, suffix_start[row], suffix_start[row + 1], out, at)
             ends[i] = at
             continue
-        at = _copy(text, heads[slot, 0], heads[slot, 1], out, at)
+        at = copy_bytes(text, heads[slot, 0], heads[slot, 1], out, at)
         out[at] = np.uint8(2) * variants[row]
         at += 1
         table = heads[slot, 2]
@@ -195,7 +188,7 @@ def write_outputs(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
         else:
             place = classes[table, LABEL_TEXT] + label[row]
             empty = class_bounds[place] == class_bounds[place + 1]
-            at = -1 if empty else _copy(text, class_bounds[place], class_bounds[place + 1], out, at)
+            at = -1 if empty else copy_bytes(text, class_bounds[place], class_bounds[place + 1], out, at)
         if at >= 0 and (limit < 0 or scores[row] == 0):
             out[at] = NO_SCORES
             at += 1
@@ -207,6 +200,6 @@ def write_outputs(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
             at = start
             ends[i] = -at - 1
             continue
-        at = _copy(tails, tail_bounds[partition[row]], tail_bounds[partition[row] + 1], out, at)
+        at = copy_bytes(tails, tail_bounds[partition[row]], tail_bounds[partition[row] + 1], out, at)
         at = _write_long(out, at, offsets[row])
         ends[i] = at

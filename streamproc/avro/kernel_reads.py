@@ -38,7 +38,7 @@ from streamproc.captures import (
 )
 from streamproc.jit import byte_at, inlined, signed
 
-BUILT_WITH = "13e8015b72554395"
+BUILT_WITH = "cd8b30299ca7a113"
 """Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 _MIN_LONG = np.iinfo(np.int64).min

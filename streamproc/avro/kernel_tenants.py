@@ -10,7 +10,7 @@ from streamproc.avro.opcodes import TENANT_EMPTY, TENANT_LONG, TENANT_NULL, TENA
 from streamproc.captures import IS_ENUM, IS_INTEGER, IS_STRING, IS_UUID, NULL
 from streamproc.jit import inlined, kernel, signed
 
-BUILT_WITH = "6fefb5bf246bbe73"
+BUILT_WITH = "b9d3fb17bb9086f9"
 """Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 MAX_TENANT_BYTES = 255

@@ -27,7 +27,7 @@ from streamproc.captures import (
 )
 from streamproc.jit import inlined, kernel
 
-BUILT_WITH = "6fefb5bf246bbe73"
+BUILT_WITH = "b9d3fb17bb9086f9"
 """Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from streamproc.avro.decoder import DecodedBatch
 from streamproc.avro.encoder import encode_long, encode_string
 from streamproc.avro.kernel_outputs import write_outputs
 from streamproc.avro.templates import PredictionTemplates
-from streamproc.batches import PartitionId, Predictions, RecordBatch, bounds_of
+from streamproc.batches import PartitionId, Predictions, RecordBatch, Spans, bounds_of
 
 _LONG_BYTES: Final = 10
 _ALL: Final = 1 << 62
@@ -25,7 +25,7 @@ class WrittenOutputs:
 
     rows: NDArray[np.int64]
     """(m,), ascending."""
-    values: list[bytes]
+    values: Spans
     """(m,)"""
     invalid: NDArray[np.int64]
     """The rows whose prediction holds NaN, infinity or a label that no output can carry."""
@@ -37,7 +37,6 @@ class OutputWriter:
     def __init__(self, scores: bool | int) -> None:  # noqa: FBT001 - the setting models.scores as it is
         """Write every class's score (True), none (False, 0), or those of the `scores` highest."""
         self._limit = _ALL if scores is True else int(scores) or -1
-        self._buffer = np.empty(0, np.uint8)
         self.templates = PredictionTemplates()
 
     def write(
@@ -65,7 +64,7 @@ class OutputWriter:
         rows = np.flatnonzero(is_written)
         starts, native = _joined(suffixes, len(records))
         tails = [_tail(partition, predicted_at_ms) for partition in records.partitions]
-        self._reserve(self._room(rows, records, predictions, tails) + len(native))
+        buffer = np.empty(self._room(rows, records, predictions, tails) + len(native), np.uint8)
         ends = np.empty(len(rows), np.int64)
         frame = decoded.output_frame()
         write_outputs(
@@ -94,29 +93,23 @@ class OutputWriter:
             bounds_of(tails),
             np.frombuffer(b"".join(tails) or b"\0", np.uint8),
             records.offsets,
-            self._buffer,
+            buffer,
             ends,
         )
-        return self._written(rows, ends)
+        return _written(rows, ends, buffer)
 
     def _room(self, rows: NDArray[np.int64], records: RecordBatch, predictions: Predictions, tails: Sequence[bytes]) -> int:
         each = max(map(len, tails), default=0) + 4 * _LONG_BYTES
         most = self.templates.max_bytes[predictions.slots[rows]].sum()
         return int(len(records.payload) + most + 8 * len(predictions.outputs) + each * len(rows))
 
-    def _reserve(self, size: int) -> None:
-        if size > len(self._buffer):
-            self._buffer = np.empty(size, np.uint8)
 
-    def _written(self, rows: NDArray[np.int64], ends: NDArray[np.int64]) -> WrittenOutputs:
-        invalid = ends < 0
-        bad = rows[invalid]
-        if len(bad):
-            rows, ends = rows[~invalid], ends[~invalid]
-        whole = self._buffer[: int(ends[-1]) if len(ends) else 0].tobytes()
-        cuts: list[Any] = ends.tolist()  # integers
-        values = [whole[start:end] for start, end in zip([0, *cuts], cuts, strict=False)]
-        return WrittenOutputs(rows, values, bad)
+def _written(rows: NDArray[np.int64], ends: NDArray[np.int64], buffer: NDArray[np.uint8]) -> WrittenOutputs:
+    invalid = ends < 0
+    bad = rows[invalid]
+    if len(bad):
+        rows, ends = rows[~invalid], ends[~invalid]
+    return WrittenOutputs(rows, Spans(buffer, ends), bad)
 
 
 def _joined(suffixes: Mapping[int, bytes], count: int) -> tuple[NDArray[np.int64], bytes]:

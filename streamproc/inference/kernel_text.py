@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from streamproc.jit import byte_at, inlined, signed
 
-BUILT_WITH = "e93ea123ba9e9af5"
+BUILT_WITH = "0f6ba5ebbf20a5ab"
 """Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 

@@ -45,7 +45,7 @@ from streamproc.inference.packed import (
 )
 from streamproc.jit import inlined, kernel
 
-BUILT_WITH = "4a19dc6a5113442f"
+BUILT_WITH = "576f58ee60d96cbb"
 """Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 

@@ -84,14 +84,13 @@ class KafkaSink:
         count, refused = len(records), list[Refused]()
         timestamps = np.maximum(records.timestamps, 0).tolist()  # 0: now, for those without a time
         headers = list(map(_pairs, records.headers)) if any(records.headers) else [None] * count
-        columns = [iter(column) for column in (records.values, records.keys, timestamps, headers)]
-        values, keys, *last = columns
+        values, keys, *last = (iter(column) for column in (records.values, records.keys, timestamps, headers))
         handed = map(self._producer.produce, repeat(records.topic), values, keys, *map(repeat, _NO_CHOICE), *last)
-        while length_hint(values):
+        while length_hint(keys):
             try:
                 deque(handed, maxlen=0)  # no bytecode a record: the loop runs in C
             except (BufferError, KafkaException) as error:
-                row = count - length_hint(values) - 1
+                row = count - length_hint(keys) - 1
                 record = (records.values[row], records.keys[row], *_NO_CHOICE, timestamps[row], headers[row])
                 if why := self._insist(error, (records.topic, *record)):
                     refused.append(Refused(row, why))

@@ -76,7 +76,7 @@ class Outcome:
             records=records,
             outputs=OutgoingRecords(
                 topic=topic,
-                values=list(written.values),
+                values=written.values,
                 keys=_keys(records, decoded, rows),
                 headers=_headers(records, decoded, rows),
                 timestamps=records.timestamps[rows],
@@ -91,7 +91,7 @@ class Outcome:
 
 def _keys(records: RecordBatch, decoded: DecodedBatch, rows: NDArray[np.int64]) -> list[bytes | None]:
     keys = records.keys if len(rows) == len(records) else [records.keys[row] for row in rows.tolist()]
-    if None not in keys:
+    if all(keys) or None not in keys:  # the first is quicker, and nearly always enough
         return keys
     tenants = decoded.tenant[rows].tolist()
     return [decoded.tenants[tenant].encode() if key is None else key for tenant, key in zip(tenants, keys, strict=True)]

@@ -89,6 +89,7 @@ def test_an_output_record_is_the_input_record_with_one_field_more(chance: Random
     output = fastavro.parse_schema(structure(json.loads(record_schema(made.schema, SchemaIds()).output.text)))
     stream = io.BytesIO(body + SUFFIX)
     record = fastavro.schemaless_reader(stream, output, None)
+    assert isinstance(record, dict)
     assert stream.tell() == len(body + SUFFIX)
     assert record.pop("prediction") == PREDICTION
     assert same(record, fastavro.schemaless_reader(io.BytesIO(body), fastavro.parse_schema(structure(made.schema)), None))
@@ -127,5 +128,6 @@ def test_a_definition_that_has_moved_defines_what_it_refers_to() -> None:
     output = fastavro.parse_schema(json.loads(record_schema(schema, SchemaIds()).output.text))
     body = b"\x02\x00abcdefgh"
     record = fastavro.schemaless_reader(io.BytesIO(body + SUFFIX), output, None)
+    assert isinstance(record, dict)
     assert record["f"] == {"a": {"f": {"a": None, "b": b"ab"}, "g": b"cd"}, "b": b"ef"}
     assert record["g"] == b"gh"

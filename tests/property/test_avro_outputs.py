@@ -115,7 +115,7 @@ def test_each_row_is_written_as_the_plain_encoder_writes_it(
     sound = [place for place, suffix in enumerate(suffixes) if suffix is not None]
     assert written.rows.tolist() == sound
     assert written.invalid.tolist() == [place for place, suffix in enumerate(suffixes) if suffix is None]
-    assert written.values == [bodies[place] + (suffixes[place] or b"") for place in sound]
+    assert list(written.values) == [bodies[place] + (suffixes[place] or b"") for place in sound]
 
 
 @settings(max_examples=100, deadline=None)
@@ -139,7 +139,7 @@ def test_a_slots_template_is_its_last_models_whatever_was_there_before(steps: li
                 scores=np.array([len(own["classes"])], np.int32),
                 label=np.array([0 if own["labels"] else -1], np.int32),
             )
-            value = writer.write(batch, decoded, made, np.ones(1, np.uint8), {}, 1_700_000_000_123).values
+            value = list(writer.write(batch, decoded, made, np.ones(1, np.uint8), {}, 1_700_000_000_123).values)
             expected = plain(own, {**row, "label": 0}, 0, scores=True)
             assert value == ([] if expected is None else [batch.payload + expected])
     for slot in held:

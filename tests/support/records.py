@@ -43,4 +43,4 @@ def output_values(batch: RecordBatch, decoded: DecodedBatch, suffixes: Sequence[
     """The output records of the batch's first rows, whose predictions are encoded already."""
     rows = dict(enumerate(suffixes))
     none = np.zeros(len(batch), np.uint8)
-    return OutputWriter(scores=True).write(batch, decoded, Predictions.none(len(batch)), none, rows, 0).values
+    return list(OutputWriter(scores=True).write(batch, decoded, Predictions.none(len(batch)), none, rows, 0).values)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.records import record_batch
 
-from streamproc.batches import RecordBatch
+from streamproc.batches import RecordBatch, Spans
 from streamproc.errors import Reason
 
 
@@ -39,3 +41,12 @@ def test_taking_rows_keeps_their_bytes_and_positions() -> None:
 def test_every_reason_has_a_code_of_its_own_that_is_not_zero(reason: Reason) -> None:
     assert reason.code > 0
     assert Reason.from_code(reason.code) is reason
+
+
+@given(st.lists(st.binary(max_size=9), max_size=1600))
+def test_spans_are_the_strings_that_they_were_made_of(strings: list[bytes]) -> None:
+    ends = np.cumsum([len(string) for string in strings]).astype(np.int64)
+    spans = Spans(np.frombuffer(b"".join(strings) + b"more", np.uint8), ends)
+    assert list(spans) == strings
+    assert [spans[row] for row in range(len(spans))] == strings
+    assert spans[1:-1] == strings[1:-1]

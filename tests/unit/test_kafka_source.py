@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from streamproc.batches import PartitionId, RecordBatch
 from streamproc.errors import FencedError, TransientError
 from streamproc.kafka.assignment import Assignment
-from streamproc.kafka.columns import record_batch
+from streamproc.kafka.columns import MessageColumns
 from streamproc.kafka.options import ConnectionOptions
 from streamproc.kafka.source import KafkaSource
 from streamproc.ports import Committed
@@ -224,7 +224,10 @@ def test_pausing_tells_the_client_only_what_changes() -> None:
 
 def test_messages_become_columns() -> None:
     other = PartitionId("u", 3)
-    batch = record_batch([message(other, 7, b"ab"), message(A, 1, None), message(other, 9, b""), message(B, 2, b"c")])
+    records = [message(other, 7, b"ab"), message(A, 1, None), message(other, 9, b""), message(B, 2, b"c")]
+    columns = MessageColumns([A.topic, other.topic])
+    assert [columns.add(records[:3]), columns.add(records[3:])] == [2, 1]
+    batch = columns.batch()
     assert [batch.value(row) for row in range(4)] == [b"ab", None, b"", b"c"]
     assert [batch.partition_id(row) for row in range(4)] == [other, A, other, B]
     assert batch.offsets.tolist() == [7, 1, 9, 2]

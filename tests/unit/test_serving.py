@@ -214,7 +214,8 @@ def test_look_ups_are_counted_as_hit_miss_and_negative(world: World) -> None:
 
 
 def slots(world: World, *numbers: int) -> list[int]:
-    return world.models.slots(np.array(numbers, np.int32)).tolist()
+    found: list[int] = world.models.slots(np.array(numbers, np.int32)).tolist()
+    return found
 
 
 def serve(world: World, tenant: str, number: int, info: ModelInfo, model: Model) -> None:
