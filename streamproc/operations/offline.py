@@ -16,6 +16,7 @@ from streamproc.avro.types import SchemaError, parse_schema
 from streamproc.clock import SYSTEM_CLOCK
 from streamproc.config import Settings
 from streamproc.errors import ConfigurationError, RefusedError
+from streamproc.inference.repository import CompilingRepository
 from streamproc.operations.predict import AVRO_MAGIC, PredictInput, TenantModel, avro_container, json_lines, predicted
 from streamproc.operations.shown import JsonObject
 
@@ -48,7 +49,8 @@ def predicted_file(settings: Settings, source: Path, *, tenant: str, schema_file
 def _served(settings: Settings, tenant: str) -> TenantModel:
     with open_infos_to_read(settings) as infos:
         info = infos.get_model_info(tenant)
-        return TenantModel(tenant, info, open_models(settings, infos).get_model(info.model_id))
+        models = CompilingRepository(open_models(settings, infos))  # what the stream predicts, to the last bit
+        return TenantModel(tenant, info, models.get_model(info.model_id))
 
 
 def _opened(source: Path) -> io.BufferedReader:
