@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,25 +45,36 @@ class Walk:
         """The same object for as long as `sources` answers the same."""
         return self.captured.program
 
-    def sources(self, names: tuple[str, ...], n_columns: int | None, text: tuple[bool, ...]) -> NDArray[np.int32] | None:
+    def sources(self, names: tuple[str, ...], n_columns: int | None, reads: tuple[int, ...]) -> NDArray[np.int32] | None:
         """(columns,): the capture slot of each column of a model that reads these features, -1: always null.
 
-        None where a column can't be read from a slot as it is: vectors, texts where the model reads numbers, features that
-        weren't captured.
+        None where a column can't be read from a slot as it is: vectors, texts where the model reads numbers, numbers where it
+        knows texts, features that weren't captured.
+
+        Args:
+            names: the features.
+            n_columns: how many columns they make; None: one each.
+            reads: of each column 0: a number, 1: a text, 2: nothing.
+
         """
         columns = self.plans.columns(names, n_columns)
         slots = self.captured.program.slots
-        if len(columns) != len(text) or not all(map(_is_plain, columns, text)):
+        if len(columns) != len(reads) or not all(map(_is_plain, columns, reads)):
             return None
-        if not all(column.form is Form.ABSENT or column.path in slots for column in columns):
+        is_null = [column.form is Form.ABSENT or read == _NOTHING for column, read in zip(columns, reads, strict=True)]
+        if not all(null or column.path in slots for column, null in zip(columns, is_null, strict=True)):
             return None
-        return np.array([-1 if column.form is Form.ABSENT else slots[column.path] for column in columns], np.int32)
+        return np.array([-1 if null else slots[column.path] for column, null in zip(columns, is_null, strict=True)], np.int32)
 
 
-def _is_plain(column: Column, text: bool) -> bool:  # noqa: FBT001 - an attribute of the model's column
-    if column.form is Form.ABSENT:
+_TEXT: Final = 1
+_NOTHING: Final = 2
+
+
+def _is_plain(column: Column, read: int) -> bool:
+    if column.form is Form.ABSENT or read == _NOTHING:
         return column.width == 1
-    if text:
+    if read == _TEXT:
         return column.form is Form.OBJECT and column.types.kinds <= SCALARS
     return column.form in (Form.INTEGER, Form.BOOLEAN, Form.FLOAT) and column.types.kinds <= NUMBERS
 

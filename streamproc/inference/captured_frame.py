@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streamproc.captures import IS_DOUBLE, IS_STRING, NULL, Captures, Symbols
-from streamproc.inference.packed import TAKES_TEXT
+from streamproc.inference.packed import IGNORED, KNOWS_NUMBERS, TAKES_TEXT
 
 _NO_SYMBOLS = Symbols.of(())
 
@@ -18,10 +18,11 @@ def captured_frame(data: pd.DataFrame, flags: NDArray[np.int32]) -> Captures:
     Args:
         data: n rows; as many columns as there are flags.
         flags: of each feature, see `packed`. Where text is read a string is itself, None and NaN are null, and anything else
-            is a category that no model knows; elsewhere a value is what numpy makes of it as float64.
+            in a column of objects is a category that no model knows; elsewhere a value is what numpy makes of it as float64.
 
     Raises:
-        ValueError: another number of columns, or, as numpy says it, a value that is no number.
+        ValueError: another number of columns; as numpy says it, a value that is no number; a column of numbers where the model
+            knows texts, a text where it knows numbers as categories.
 
     """
     if data.shape[1] != len(flags):
@@ -29,13 +30,19 @@ def captured_frame(data: pd.DataFrame, flags: NDArray[np.int32]) -> Captures:
     values = np.zeros(data.shape, np.int64)
     kinds = np.full(data.shape, IS_DOUBLE, np.uint8)
     payload = bytearray(b"\0")  # an empty buffer is no array
-    is_text = flags & TAKES_TEXT != 0
-    if not is_text.any():
+    if not (flags & (TAKES_TEXT | KNOWS_NUMBERS | IGNORED)).any():
         values[:] = _numbers(data)
-    for column in np.flatnonzero(is_text).tolist():
-        _capture_text(data.iloc[:, column], payload, values[:, column], kinds[:, column])
-    for column in np.flatnonzero(~is_text).tolist() if is_text.any() else ():
-        values[:, column] = _numbers(data.iloc[:, column])
+        return Captures(bytes(payload), values, kinds, _NO_SYMBOLS)
+    for place, flag in enumerate(flags.tolist()):
+        column = data.iloc[:, place]
+        if flag & IGNORED:
+            kinds[:, place] = NULL
+        elif flag & TAKES_TEXT:
+            _capture_text(column, payload, values[:, place], kinds[:, place])
+        elif flag & KNOWS_NUMBERS and any(isinstance(value, str) for value in column.tolist()):
+            raise ValueError("a text where the model knows numbers as categories")
+        else:
+            values[:, place] = _numbers(column)
     return Captures(bytes(payload), values, kinds, _NO_SYMBOLS)
 
 
@@ -44,6 +51,8 @@ def _numbers(data: pd.DataFrame | pd.Series[float]) -> NDArray[np.int64]:
 
 
 def _capture_text(column: pd.Series[str], payload: bytearray, values: NDArray[np.int64], kinds: NDArray[np.uint8]) -> None:
+    if column.dtype.kind in "biuf" and not column.isna().all():
+        raise ValueError("a number where the model knows texts")
     places: dict[str, int] = {}
     for row, value in enumerate(column.tolist()):
         if isinstance(value, str):

@@ -16,8 +16,8 @@ from streamproc.captures import Captures
 from streamproc.inference import packed as layout_of
 from streamproc.inference.captured_frame import captured_frame
 from streamproc.inference.engine import FusedEngine
-from streamproc.inference.layouts import Layout
-from streamproc.inference.packed import TAKES_NULL, TAKES_TEXT, Kind, Packed
+from streamproc.inference.layouts import Layout, Reads
+from streamproc.inference.packed import IGNORED, TAKES_NULL, TAKES_TEXT, Kind, Packed
 from streamproc.models.base import Model, ModelMetadata
 from streamproc.models.observer import ServedBy
 from streamproc.models.probe import example_columns
@@ -73,13 +73,19 @@ class Signature:
         with _lock:
             known = _signatures.get(key)
             if known is None:
-                text = tuple((flags & TAKES_TEXT != 0).tolist())
-                layout = Layout(metadata.feature_names, metadata.n_columns, text)
+                reads = tuple(map(_reads, flags.tolist()))
+                layout = Layout(metadata.feature_names, metadata.n_columns, reads)
                 own = example_columns(metadata.feature_names, metadata.n_columns)
                 columns = tuple(name for names in own.values() for name in names)
                 known = cls(metadata, layout, flags.copy(), labels, *parts, _null_features(metadata, flags), columns)
                 _signatures[key] = known
         return known
+
+
+def _reads(flag: int) -> Reads:
+    if flag & IGNORED:
+        return Reads.NOTHING
+    return Reads.TEXT if flag & TAKES_TEXT else Reads.NUMBER
 
 
 _lock = threading.Lock()
@@ -116,9 +122,9 @@ class _FrameRows:
     rows: NDArray[np.int64]
     version: object = field(default=_FRAME)
 
-    def sources(self, names: tuple[str, ...], n_columns: int | None, text: tuple[bool, ...]) -> NDArray[np.int32]:
+    def sources(self, names: tuple[str, ...], n_columns: int | None, reads: tuple[int, ...]) -> NDArray[np.int32]:
         del names, n_columns
-        return np.arange(len(text), dtype=np.int32)
+        return np.arange(len(reads), dtype=np.int32)
 
 
 class CompiledModel(Model):

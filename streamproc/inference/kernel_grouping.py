@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from streamproc.inference.packed import KIND, NUMBERS, REGISTERS, SCORES
 from streamproc.jit import kernel
 
-BUILT_WITH = "8a3eb29af2edea03"
+BUILT_WITH = "1ef1a47855dc311b"
 """Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 

@@ -27,7 +27,7 @@ from streamproc.inference.tree_layout import (
 )
 from streamproc.jit import inlined, kernel
 
-BUILT_WITH = "4ec9a71a47f9b000"
+BUILT_WITH = "71bd24a492ad5daa"
 """Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 _STEPS_UNWATCHED = 3

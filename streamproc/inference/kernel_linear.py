@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from streamproc.inference.packed import COLUMNS, ESTIMATOR_FLOATS, ESTIMATOR_INTS, FIRST
 from streamproc.jit import inlined, kernel
 
-BUILT_WITH = "8a3eb29af2edea03"
+BUILT_WITH = "1ef1a47855dc311b"
 """Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 # The estimator's ints. Its floats: one weight a column for each sum, sum by sum; then an intercept for each sum.

@@ -45,7 +45,7 @@ from streamproc.inference.packed import (
 )
 from streamproc.jit import inlined, kernel
 
-BUILT_WITH = "576f58ee60d96cbb"
+BUILT_WITH = "47ba71b55b9058f9"
 """Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 

@@ -38,7 +38,7 @@ from streamproc.inference.tree_layout import (
 )
 from streamproc.jit import inlined, kernel
 
-BUILT_WITH = "ca7478293807c3a1"
+BUILT_WITH = "f1e398bbe0572c9b"
 """Digest of the imported modules; written by `python tests/support/built_with.py`."""
 
 _FIRST_STEPS, _STEPS = 8, 4

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamproc.captures import Captures
+from streamproc.spaces import Space
 
 _UNKNOWN: Final = -2
 _UNREADABLE: Final = -1
 _MAX_VERSIONS: Final = 256
+
+
+class Reads(IntEnum):
+    """What a model makes of a column."""
+
+    NUMBER = 0
+    TEXT = 1
+    NOTHING = 2
 
 
 class Layout(NamedTuple):
@@ -21,8 +31,8 @@ class Layout(NamedTuple):
     """Its features, see `ModelMetadata.feature_names`."""
     n_columns: int | None
     """How many columns they make; None: one each."""
-    text: tuple[bool, ...]
-    """Of each column: text, not a number."""
+    reads: tuple[Reads, ...]
+    """Of each column."""
 
 
 class CapturedRows(Protocol):
@@ -40,7 +50,7 @@ class CapturedRows(Protocol):
     def version(self) -> object:
         """The same object for as long as `sources` answers the same."""
 
-    def sources(self, names: tuple[str, ...], n_columns: int | None, text: tuple[bool, ...]) -> NDArray[np.int32] | None:
+    def sources(self, names: tuple[str, ...], n_columns: int | None, reads: tuple[int, ...]) -> NDArray[np.int32] | None:
         """(columns,): the capture slot of each column of a model with this layout, -1: always null.
 
         None: kernels can't read them as the model wants them.
@@ -53,8 +63,12 @@ class _Sources:
     def __init__(self, version: object) -> None:
         self.version = version
         self.starts = np.zeros(0, np.int64)
-        self.flat = np.zeros(64, np.int32)
-        self._end = 0
+        self._lengths: dict[int, int] = {}
+        self._space = Space(np.int32)
+
+    @property
+    def flat(self) -> NDArray[np.int32]:
+        return self._space.array
 
     def make_room(self, layouts: int) -> None:
         if layouts > len(self.starts):
@@ -65,10 +79,13 @@ class _Sources:
         if sources is None:
             self.starts[number] = _UNREADABLE
             return
-        while self._end + len(sources) > len(self.flat):
-            self.flat = np.concatenate([self.flat, np.zeros_like(self.flat)])
-        self.flat[self._end : self._end + len(sources)] = sources
-        self.starts[number], self._end = self._end, self._end + len(sources)
+        self.starts[number], self._lengths[number] = self._space.place(sources), len(sources)
+
+    def forget(self, number: int) -> None:
+        if number in self._lengths:
+            self._space.free(int(self.starts[number]), self._lengths.pop(number))
+        if number < len(self.starts):
+            self.starts[number] = _UNKNOWN
 
 
 class Layouts:
@@ -98,8 +115,7 @@ class Layouts:
         del self._users[number], self._numbers[self._layouts.pop(number)]
         self._free.append(number)
         for sources in self._sources.values():
-            if number < len(sources.starts):
-                sources.starts[number] = _UNKNOWN
+            sources.forget(number)
 
     def sources(self, fields: CapturedRows, numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """All sources one after another, and (m,): where those of each of `numbers` start; below 0: kernels can't read them."""

@@ -57,6 +57,10 @@ TAKES_TEXT: Final = 1
 TAKES_NULL: Final = 2
 """Null and NaN are values to the model."""
 TAKES_INFINITY: Final = 4
+KNOWS_NUMBERS: Final = 8
+"""Numbers are categories to the model: a text is none of them, even one that reads like a number."""
+IGNORED: Final = 16
+"""Nobody reads it: it may be anything."""
 
 # What may be wrong with a row; 0: nothing. `where` then names the feature.
 IS_NULL: Final = 1

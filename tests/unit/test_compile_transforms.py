@@ -42,9 +42,11 @@ from streamproc.captures import (
 from streamproc.inference.compiling.parts import NotCompilableError
 from streamproc.inference.packed import (
     BAD_TEXT,
+    IGNORED,
     IS_INFINITE,
     IS_NAN,
     IS_NULL,
+    KNOWS_NUMBERS,
     NOT_FINITE,
     TAKES_INFINITY,
     TAKES_NULL,
@@ -189,7 +191,7 @@ def test_a_table_of_many_columns_keeps_only_what_differs() -> None:
 def test_columns_that_nobody_reads_may_hold_anything() -> None:
     split = ColumnTransformer([("a", StandardScaler(), ["a"]), ("t", OneHotEncoder(), ["t"])])
     pipeline, packed = model_of(split)
-    anything = TAKES_TEXT | TAKES_NULL | TAKES_INFINITY
+    anything = IGNORED | TAKES_NULL | TAKES_INFINITY
     assert flags_of(packed).tolist() == [0, anything, anything, TAKES_TEXT | TAKES_INFINITY, anything]
     rows = pd.DataFrame([[1.0, np.inf, np.nan, "red", "x"], [2.0, -np.inf, 1e308, "", np.nan]], columns=list("abctu"))
     assert_columns(pipeline, packed, rows.astype({"t": object, "u": object}))
@@ -239,7 +241,10 @@ def test_one_feature_may_go_through_several_encoders() -> None:
 def test_mixed_objects_are_imputed_and_encoded_column_by_column() -> None:
     steps = [SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")]
     pipeline, packed = model_of(*steps, names="btu")
-    assert flags_of(packed).tolist() == [TAKES_NULL | TAKES_INFINITY, *[TAKES_TEXT | TAKES_NULL | TAKES_INFINITY] * 2]
+    assert flags_of(packed).tolist() == [
+        KNOWS_NUMBERS | TAKES_NULL | TAKES_INFINITY,
+        *[TAKES_TEXT | TAKES_NULL | TAKES_INFINITY] * 2,
+    ]
     rows = pd.DataFrame([[0.5, "red", np.nan], [np.nan, "x", "紅"], [np.inf, np.nan, "re"]], columns=["b", "t", "u"])
     assert_columns(pipeline, packed, rows.astype({"t": object, "u": object}))
 

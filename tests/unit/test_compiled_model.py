@@ -21,6 +21,7 @@ from sklearn.svm import LinearSVC
 
 from streamproc.inference.compiled import CompiledModel, Signature
 from streamproc.inference.engine import FusedEngine
+from streamproc.inference.layouts import Layout, Reads
 from streamproc.inference.repository import compiled
 from streamproc.models.base import Model, ModelMetadata, OutputKind
 from streamproc.models.sklearn import SklearnModel
@@ -91,7 +92,7 @@ def test_a_vector_is_columns() -> None:
     model = SklearnModel(LogisticRegression().fit(FRAME.to_numpy(), TWO), ["v"])
     ours = compiled(model)
     assert ours.columns == ("v[0]", "v[1]", "v[2]")
-    assert ours.layout == (("v",), 3, (False, False, False))
+    assert ours.layout == Layout(("v",), 3, (Reads.NUMBER,) * 3)
     assert_same_predictions(ours, model, FRAME.set_axis(list(ours.columns), axis=1))
 
 
@@ -219,3 +220,44 @@ def test_the_bytes_of_a_model_are_those_of_its_arenas_and_its_own_objects() -> N
         tracemalloc.stop()
     counted = models[0].nbytes - packed.nbytes
     assert 0.7 * counted <= own <= counted
+
+
+def encoded_model(encoder: Any, word: Any) -> tuple[Any, CompiledModel]:  # noqa: ANN401 - scikit-learn ships no types
+    """A model that encodes `word`, reads `a`, and drops `b`."""
+    rows = pd.DataFrame({"a": FRAME["a"], "word": word, "b": FRAME["b"]})
+    columns = ColumnTransformer([("word", encoder, ["word"]), ("a", "passthrough", ["a"])])
+    estimator = make_pipeline(columns, Ridge()).fit(rows, FRAME["a"])
+    return estimator, compiled(SklearnModel(estimator))
+
+
+def raises(model: Any, rows: pd.DataFrame) -> bool:  # noqa: ANN401 - a compiled model, or an estimator
+    try:
+        model.predict(rows)
+    except (ValueError, TypeError):
+        return True
+    return False
+
+
+def test_a_text_that_reads_like_a_number_is_no_category_among_numbers() -> None:
+    estimator, ours = encoded_model(OneHotEncoder(handle_unknown="ignore"), np.arange(len(FRAME)) % 3)
+    rows = pd.DataFrame({"a": [0.5], "word": pd.Series(["2"], dtype=object), "b": [0.0]})
+    with pytest.raises(ValueError, match="a text where the model knows numbers"):
+        ours.predict(rows)
+    assert estimator.predict(rows) != estimator.predict(rows.assign(word=2))
+
+
+@pytest.mark.parametrize("word", [1, 2.5, True])
+def test_a_column_of_numbers_is_refused_where_texts_are_known_as_scikit_learn_refuses_it(word: float) -> None:
+    known = pd.Series(["x", "y"] * len(FRAME), dtype=object)[: len(FRAME)]
+    estimator, ours = encoded_model(OneHotEncoder(handle_unknown="ignore"), known)
+    rows = pd.DataFrame({"a": [0.5], "word": [word], "b": [0.0]})
+    assert raises(ours, rows)
+    assert raises(estimator, rows)
+
+
+def test_a_feature_that_is_dropped_may_be_anything() -> None:
+    estimator, ours = encoded_model(OneHotEncoder(), np.arange(len(FRAME)) % 3)
+    for other in (1, "text", np.inf, None):
+        rows = pd.DataFrame({"a": [0.5], "word": [1], "b": pd.Series([other], dtype=object)})
+        assert ours.predict(rows) == pytest.approx(estimator.predict(rows), rel=0, abs=1e-12)
+    assert ours.layout.reads == (Reads.NUMBER, Reads.NUMBER, Reads.NOTHING)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamproc.captures import Captures, Symbols
-from streamproc.inference.layouts import Layout, Layouts
+from streamproc.inference.layouts import Layout, Layouts, Reads
 
 
 class Fields:
@@ -19,14 +19,14 @@ class Fields:
         self.asked: list[tuple[str, ...]] = []
         self._letters = letters
 
-    def sources(self, names: tuple[str, ...], n_columns: int | None, text: tuple[bool, ...]) -> NDArray[np.int32] | None:
-        del n_columns, text
+    def sources(self, names: tuple[str, ...], n_columns: int | None, reads: tuple[int, ...]) -> NDArray[np.int32] | None:
+        del n_columns, reads
         self.asked.append(names)
         return np.array([self._letters.find(name) for name in names], np.int32) if "?" not in names else None
 
 
 def layout(names: str) -> Layout:
-    return Layout(tuple(names), None, (False,) * len(names))
+    return Layout(tuple(names), None, (Reads.NUMBER,) * len(names))
 
 
 def found(layouts: Layouts, fields: Fields, *numbers: int) -> list[list[int] | None]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streamproc.inference import instructions as op
 from streamproc.inference.compiling.columns import Column, Matrix, Number, Refusals, Step, Table, Text, null_of
 from streamproc.inference.compiling.parts import NotCompilableError, Transform
-from streamproc.inference.packed import TAKES_INFINITY, TAKES_NULL, TAKES_TEXT
+from streamproc.inference.packed import IGNORED, KNOWS_NUMBERS, TAKES_INFINITY, TAKES_NULL, TAKES_TEXT
 
 _FUSED = {(op.SUBTRACT, op.DIVIDE): op.SUBTRACT_DIVIDE, (op.MULTIPLY, op.ADD): op.MULTIPLY_ADD}
 _ONE = frozenset({op.SUBTRACT, op.DIVIDE, op.MULTIPLY, op.ADD, op.FILL, op.EQUALS})
@@ -117,14 +117,16 @@ def _merged(tables: Sequence[Table]) -> _Codes:
 def _flags(
     n_features: int, numbers: Iterable[Number], codes: dict[Number | Text, _Codes], refusals: Refusals
 ) -> NDArray[np.int32]:
-    """What each feature may be; a feature that nobody reads may be anything."""
+    """What each feature may be."""
     texts = {base.feature for base in codes if isinstance(base, Text)}
-    looked_at = {column.feature for column in numbers} | refusals.nulls | refusals.infinities
+    categories = {base.feature for base in codes if isinstance(base, Number)}
+    looked_at = texts | categories | {column.feature for column in numbers} | refusals.nulls | refusals.infinities
     nulls = refusals.nulls | {base.feature for base, own in codes.items() if own.faults[_code_of_null(base, own)]}
     flags = np.zeros(n_features, np.int32)
     for feature in range(n_features):
-        is_text = feature in texts or feature not in looked_at
-        flags[feature] |= TAKES_TEXT if is_text else 0
+        flags[feature] |= 0 if feature in looked_at else IGNORED
+        flags[feature] |= TAKES_TEXT if feature in texts else 0
+        flags[feature] |= KNOWS_NUMBERS if feature in categories else 0
         flags[feature] |= 0 if feature in nulls else TAKES_NULL
         flags[feature] |= 0 if feature in refusals.infinities - texts else TAKES_INFINITY
     return flags
