@@ -65,21 +65,22 @@ def _tenant_span(payload: NDArray[np.uint8], kind: int, value: int) -> tuple[int
 def _place(
     payload: NDArray[np.uint8],
     table: NDArray[np.int32],
-    distinct: NDArray[np.int64],
+    entries: NDArray[np.int64],
+    heap: NDArray[np.uint8],
     kind: int,
     at: int,
     length: int,
     seed: int,
 ) -> int:
-    """Where in `table` the tenant stands, or would."""
+    """Where in `table` the tenant whose bytes stand at `at` of `payload` has its entry, or would have it."""
     mask = len(table) - 1
     place = _hash(payload, at, length, seed) & mask
     while table[place] >= 0:
-        other = table[place]
-        same_kind = distinct[other, 0] == kind and distinct[other, 2] == length
-        start = distinct[other, 1]
-        if same_kind and (start == at or (length >= 0 and _equal_bytes(payload, start, payload, at, length))):
-            break
+        entry = table[place]
+        if entries[entry, 0] == kind and entries[entry, 2] == length:
+            start = entries[entry, 1]
+            if start == at if length < 0 else _equal_bytes(heap, start, payload, at, length):
+                break
         place = (place + 1) & mask
     return place
 
@@ -111,7 +112,7 @@ def index_tenants(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
         if wrong:
             fault[rows[i]] = wrong
             continue
-        place = _place(payload, table, distinct, kind[i], at, length, seed)
+        place = _place(payload, table, distinct, payload, kind[i], at, length, seed)
         if table[place] < 0:
             table[place] = found
             distinct[found, 0] = kind[i]
@@ -120,30 +121,6 @@ def index_tenants(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
             found += 1
         number[i] = table[place]
     return found
-
-
-@inlined
-def _entry(
-    payload: NDArray[np.uint8],
-    table: NDArray[np.int32],
-    entries: NDArray[np.int64],
-    heap: NDArray[np.uint8],
-    kind: int,
-    at: int,
-    length: int,
-    seed: int,
-) -> int:
-    """The entry of the tenant whose bytes stand at `at`; -1: there is none."""
-    mask = len(table) - 1
-    place = _hash(payload, at, length, seed) & mask
-    while table[place] >= 0:
-        entry = int(table[place])
-        if entries[entry, 0] == kind and entries[entry, 2] == length:
-            start = entries[entry, 1]
-            if start == at if length < 0 else _equal_bytes(heap, start, payload, at, length):
-                return entry
-        place = (place + 1) & mask
-    return -1
 
 
 @kernel
@@ -174,7 +151,9 @@ def find_tenants(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
         if wrong:
             fault[rows[i]] = wrong
             continue
-        entry = -1 if kind[i] == IS_ENUM else _entry(payload, table, entries, heap, kind[i], at, length, seed)
+        entry = -1
+        if kind[i] != IS_ENUM:
+            entry = int(table[_place(payload, table, entries, heap, kind[i], at, length, seed)])
         number[i] = entries[entry, 3] if entry >= 0 else UNKNOWN
         unknown += entry < 0
     return unknown

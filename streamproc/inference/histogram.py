@@ -5,18 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from streamproc.inference.kernel_histogram import predict_histogram
-from streamproc.inference.links import distinct, link_sums
-from streamproc.inference.packed import COLUMNS, ESTIMATOR_INTS, Arenas, Run
-from streamproc.inference.tree_layout import FIRST_WIDE_CELL, LANES, SUMS
+from streamproc.inference.links import link_sums, room
+from streamproc.inference.packed import Arenas, Run
+from streamproc.inference.tree_layout import FIRST_WIDE_CELL, LANES
 
 
 def predict(run: Run, arenas: Arenas) -> None:
     """Fill the run's outputs and labels; every model in it is of `Kind.HISTOGRAM`, which finds fault with no row."""
     if not len(run.slots):
         return
-    slots = distinct(run.slots)
-    cells = (FIRST_WIDE_CELL + 2 * int(arenas.table[slots, COLUMNS].max())) * LANES
-    sums = int(arenas.ints[arenas.table[slots, ESTIMATOR_INTS] + SUMS].max())
+    cells, sums = room(run, arenas, FIRST_WIDE_CELL)
     predict_histogram(
         run.slots,
         run.registers,
@@ -32,7 +30,7 @@ def predict(run: Run, arenas: Arenas) -> None:
         arenas.nodes.view(np.uint32),
         np.empty(cells, np.float64),
         np.zeros(cells, np.int32),
-        np.empty(sums * LANES, np.float64),
+        np.empty(sums, np.float64),
         np.empty(LANES, np.int64),
         np.empty(LANES, np.uint64),
     )

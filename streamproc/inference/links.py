@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit  # type: ignore[import-untyped] # scipy ships no types
 
-from streamproc.inference.packed import ESTIMATOR_INTS, Arenas, Run
-from streamproc.inference.tree_layout import LINK, SUMS
+from streamproc.inference.packed import COLUMNS, ESTIMATOR_INTS, Arenas, Run
+from streamproc.inference.tree_layout import LANES, LINK, SUMS
 
 LINK_NONE: Final = 0
 LINK_EXPONENTIAL: Final = 1
@@ -27,6 +27,14 @@ LINK_SOFTMAX: Final = 4
 def distinct(slots: NDArray[np.int32]) -> NDArray[np.int32]:
     """The slots of a run, each at least once."""
     return slots[np.flatnonzero(np.diff(slots, prepend=-1))]
+
+
+def room(run: Run, arenas: Arenas, first_cell: int) -> tuple[int, int]:
+    """Cells and sums that a kernel needs for LANES rows of any model of the run; two cells a column follow `first_cell`."""
+    slots = distinct(run.slots)
+    cells = first_cell + 2 * int(arenas.table[slots, COLUMNS].max())
+    sums = int(arenas.ints[arenas.table[slots, ESTIMATOR_INTS] + SUMS].max())
+    return cells * LANES, sums * LANES
 
 
 def link_sums(run: Run, arenas: Arenas) -> None:

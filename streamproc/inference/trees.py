@@ -5,18 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from streamproc.inference.kernel_trees import predict_trees
-from streamproc.inference.links import distinct, link_sums
-from streamproc.inference.packed import COLUMNS, ESTIMATOR_INTS, Arenas, Run
-from streamproc.inference.tree_layout import FIRST_CELL, LANES, SUMS
+from streamproc.inference.links import link_sums, room
+from streamproc.inference.packed import Arenas, Run
+from streamproc.inference.tree_layout import FIRST_CELL, LANES
 
 
 def predict(run: Run, arenas: Arenas) -> None:
     """Fill the run's outputs, labels and statuses; every model in it is of `Kind.TREES`."""
     if not len(run.slots):
         return
-    slots = distinct(run.slots)
-    cells = (FIRST_CELL + 2 * int(arenas.table[slots, COLUMNS].max())) * LANES
-    sums = int(arenas.ints[arenas.table[slots, ESTIMATOR_INTS] + SUMS].max())
+    cells, sums = room(run, arenas, FIRST_CELL)
     predict_trees(
         run.slots,
         run.registers,
@@ -32,7 +30,7 @@ def predict(run: Run, arenas: Arenas) -> None:
         arenas.nodes.view(np.float32),
         arenas.nodes.view(np.uint32),
         np.empty(cells, np.float32),
-        np.empty(sums * LANES, np.float64),
+        np.empty(sums, np.float64),
         np.empty(LANES, np.int64),
         np.empty(LANES, np.uint64),
     )

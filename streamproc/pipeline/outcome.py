@@ -13,7 +13,6 @@ from streamproc.avro.outputs import WrittenOutputs
 from streamproc.batches import (
     BatchResult,
     DeadLetter,
-    Headers,
     OutgoingRecords,
     Predictions,
     RecordBatch,
@@ -78,7 +77,7 @@ class Outcome:
                 topic=topic,
                 values=written.values,
                 keys=_keys(records, decoded, rows),
-                headers=_headers(records, decoded, rows),
+                headers=decoded.output_headers(rows),
                 timestamps=records.timestamps[rows],
             ),
             predicted=rows,
@@ -95,10 +94,6 @@ def _keys(records: RecordBatch, decoded: DecodedBatch, rows: NDArray[np.int64]) 
         return keys
     tenants = decoded.tenant[rows].tolist()
     return [decoded.tenants[tenant].encode() if key is None else key for tenant, key in zip(tenants, keys, strict=True)]
-
-
-def _headers(records: RecordBatch, decoded: DecodedBatch, rows: NDArray[np.int64]) -> list[Headers | None]:
-    return decoded.output_headers(rows) if any(records.headers) else [None] * len(rows)
 
 
 def by_tenant(decoded: DecodedBatch, rows: NDArray[np.int64]) -> Sequence[TenantRows]:

@@ -31,6 +31,7 @@ class ScriptedConsumer:
     def __init__(self) -> None:
         self.script: list[Callable[[], list[Message]]] = []
         self.asked: list[int] = []
+        self.waits: list[float] = []
         self.assigned: list[tuple[str, int, int]] = []
         self.unassigned: list[tuple[str, int]] = []
         self.seek_errors: list[int] = []
@@ -42,8 +43,9 @@ class ScriptedConsumer:
     def subscribe(self, _: list[str], **callbacks: Callable[[object, list[TopicPartition]], None]) -> None:
         self.on_assign, self.on_revoke, self.on_lost = callbacks["on_assign"], callbacks["on_revoke"], callbacks["on_lost"]
 
-    def consume(self, wanted: int, _: float) -> list[Message]:
+    def consume(self, wanted: int, seconds: float) -> list[Message]:
         self.asked.append(wanted)
+        self.waits.append(seconds)
         return self.script.pop(0)() if self.script else []
 
     def list_topics(self, topic: str, timeout: float) -> object:
@@ -234,3 +236,14 @@ def test_messages_become_columns() -> None:
     assert batch.timestamps.tolist() == [1007, 1001, 1009, 1002]
     assert set(batch.partitions) == {A, B, other}
     assert batch.keys == [b"k"] * 4
+
+
+def test_a_poll_waits_for_more_only_after_one_that_found_very_many() -> None:
+    rig = Rig()
+    rig.poll()
+    for taken, waits in ((700, 0.0), (3, 0.01), (3, 0.0)):
+        rig.client.waits.clear()
+        chunks = [1, *[300] * ((taken - 1) // 300), (taken - 1) % 300]
+        rig.client.script = [lambda size=size: [message(A, row, b"v") for row in range(size)] for size in chunks]  # type: ignore[misc]  # a default binds the size
+        rig.source.poll(10_000, 10**9, 1.0)
+        assert set(rig.client.waits[1:]) == {waits}
