@@ -86,10 +86,9 @@ class FusedEngine:
         slots: NDArray[np.int32],
         may_go_on: Callable[[], bool],
     ) -> tuple[Predictions, NDArray[np.int64]]:
-        """Predict every row that has a slot, and return what is left: rows for which no time was left.
+        """Predict every row that has a slot, and return the rows for which no time was left: of them nothing is said.
 
-        Those, and rows whose fields kernels can't read as the model wants them (vectors, texts for numbers), come back without
-        a slot.
+        Rows whose fields kernels can't read as the model wants them (vectors, texts for numbers) come back without a slot.
 
         Args:
             captured: the batch's records by schema.
@@ -105,9 +104,7 @@ class FusedEngine:
         for number, span in enumerate(spans):
             if number and not may_go_on():
                 every = np.arange(len(slots))
-                late = np.sort(np.concatenate([every[late.rows] for late in spans[number:]]))
-                predictions.slots[late] = -1
-                return predictions, late
+                return predictions, np.sort(np.concatenate([every[late.rows] for late in spans[number:]]))
             self._predict(span, arenas, predictions)
         return predictions, np.zeros(0, np.int64)
 

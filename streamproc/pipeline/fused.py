@@ -62,8 +62,7 @@ class FusedModels:
             self._kill(outcome, row)
         for row in late.tolist():
             outcome.wait(decoded.tenants[decoded.tenant[row]], row)
-        left = np.flatnonzero((slots >= 0) & (predictions.slots < 0))
-        return np.setdiff1d(left, late, assume_unique=True) if len(late) else left
+        return np.flatnonzero((slots >= 0) & (predictions.slots < 0))
 
     def model(self, slot: int) -> tuple[str, CompiledModel]:
         """The id of the slot's model, and the model."""

@@ -228,3 +228,15 @@ def test_the_observer_hears_why_a_load_failed(error: Exception, reason: str) -> 
     with pytest.raises(type(error)):
         CachedModelRepository(Shelf(fail), LRUCache(2), observer=diary).get_model("x")
     assert diary.events == [("failed", reason)]
+
+
+def test_what_the_cache_dropped_is_told_once_and_what_came_back_is_told_again_when_it_goes() -> None:
+    models = CachedModelRepository(Shelf(lambda model_id: Sized(int(model_id))), byte_cache(100))
+    assert models.evicted() == []
+    for model_id in ("60", "30", "70"):
+        models.get_model(model_id)
+    assert models.evicted() == ["60"]
+    assert models.evicted() == []
+    models.get_model("60")
+    models.get_model("50")
+    assert sorted(models.evicted()) == ["30", "60", "70"]

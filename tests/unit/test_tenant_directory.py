@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
+from pathlib import Path
+from uuid import UUID
 
 from support.avro import Json, decoder, encoded, record_type
 from support.records import record_batch
 
 from streamproc.avro.decoder import DecodedBatch, Decoder
+from streamproc.avro.listed import ListedSchemas, SchemaEntry
 from streamproc.avro.tenants import TenantDirectory
 
 BY_NAME = record_type(tenant="string", x="int")
@@ -61,3 +65,23 @@ def test_a_full_directory_starts_a_new_generation_between_two_batches() -> None:
     after = decode(reader, BY_NAME, ["d", "a"])
     assert (named(after), after.tenant.tolist(), reader.tenants.generation) == (["d", "a"], [0, 1], 1)
     assert named(before) == ["a", "b", "c", "d"]
+
+
+def test_a_uuid_and_a_text_of_the_same_sixteen_bytes_are_two_tenants(tmp_path: Path) -> None:
+    raw = b"0123456789abcdef"
+    uuid = {"type": "fixed", "name": "Id", "size": 16, "logicalType": "uuid"}
+    for number, schema in enumerate((BY_NAME, record_type(tenant=uuid, x="int"))):
+        (tmp_path / f"{number}.avsc").write_text(json.dumps(schema))
+    entries = [SchemaEntry(tmp_path / f"{number}.avsc", number, number + 10) for number in range(2)]
+    reader = Decoder(
+        ListedSchemas(entries, framing="confluent"),
+        framing="confluent",
+        tenant_field="tenant",
+        event_time_field=None,
+        max_record_bytes=1000,
+    )
+    text, fixed = b"\0\0\0\0\0" + b"\x20" + raw + b"\x02", b"\0\0\0\0\1" + raw + b"\x02"
+    expected = [raw.decode(), str(UUID(bytes=raw))]
+    for first, second in ((text, fixed), (fixed, text)):
+        assert sorted(map(str, named(reader.decode(record_batch([first, second]))))) == sorted(expected)
+    assert reader.tenants.names == expected
