@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamproc.inference.arenas import ModelArenas
+from streamproc.inference.engine import FusedEngine
+from streamproc.inference.layouts import Layout, Reads
 from streamproc.inference.packed import FLOATS, INTS, KIND, NODE, NUMBERS, Kind, Packed
 from streamproc.spaces import Space
 
@@ -81,3 +83,10 @@ def test_the_bytes_used_are_those_that_the_models_say_they_take() -> None:
     for slot in slots:
         arenas.free(slot)
     assert (arenas.used_bytes, arenas.models) == (0, 0)
+
+
+def test_a_freed_model_leaves_nothing_behind_not_even_what_it_read() -> None:
+    engine = FusedEngine()
+    for number in range(50):
+        engine.free(engine.install(packed(3), Layout((f"feature{number}",), None, (Reads.NUMBER,))))
+    assert (engine.used_bytes, engine._layouts._numbers) == (0, {})
